@@ -1,0 +1,123 @@
+# upload-progressd: build, try out, test, install.
+#
+#   make run      installs what is missing, builds, starts nginx, the daemon and
+#                 a page to try on loopback; Ctrl-C stops everything
+#   make test     installs what is missing, builds, runs all tests
+#   make          builds; needs the packages of packaging/dependencies build
+#   make SAN=address,undefined test, make SAN=thread test: with sanitizers
+
+VERSION = 0.1.0
+
+PREFIX     = /usr/local
+SBINDIR    = $(PREFIX)/sbin
+SNIPPETDIR = /etc/nginx/upload-progress
+DESTDIR    =
+
+# What the snippets and the built-in configuration name; see the README.
+RUNDIR        = /run/upload-progressd
+LOGDIR        = /var/log/nginx
+EVENT_ADDRESS = 127.0.0.1:4514
+
+CC       = gcc
+SAN      =
+WERROR   =
+PACKAGES = sqlite3 jansson libmnl fcgi
+WARNINGS = -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wcast-qual \
+	-Wwrite-strings -Wduplicated-cond -Wlogical-op -Wswitch-enum $(WERROR)
+ifeq ($(SAN),)
+BUILD    = build
+HARDEN   = -D_FORTIFY_SOURCE=3 -fstack-protector-strong
+else
+BUILD    = build-$(subst $(comma),-,$(SAN))
+HARDEN   = -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+endif
+comma    = ,
+DEFINES  = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DRUNDIR='"$(RUNDIR)"' \
+	-DEVENT_ADDRESS='"$(EVENT_ADDRESS)"'
+CFLAGS   = -O2 -g
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDEN) -fPIE -pthread $(DEFINES)
+LDFLAGS  = -pie -Wl,-z,relro,-z,now
+LDLIBS   = $(shell pkg-config --libs $(PACKAGES))
+
+# Each folder sees only what the layers below it offer.
+INCLUDES_fcgi    = -Ifcgi
+INCLUDES_store   = -Istore
+INCLUDES_sidecar = -Isidecar -Ifcgi -Istore
+
+SOURCES  = $(wildcard fcgi/*.c store/*.c sidecar/*.c)
+MAIN     = sidecar/main.c
+LIBRARIES = $(addprefix $(BUILD)/,libsidecar.a libfcgi-server.a libstore.a)
+BINARY   = $(BUILD)/upload-progressd
+UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+
+.PHONY: all run test unit-tests lint install install-snippets clean \
+	dependencies-run dependencies-test dependencies-lint
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(BINARY)
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN),$(wildcard $(1)/*.c)))
+
+$(BUILD)/libsidecar.a: $(call objects,sidecar)
+$(BUILD)/libfcgi-server.a: $(call objects,fcgi)
+$(BUILD)/libstore.a: $(call objects,store)
+
+$(LIBRARIES):
+	$(AR) rcs $@ $^
+
+$(BINARY): $(BUILD)/sidecar/main.o $(LIBRARIES)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# A change of the flags builds anew, or a snippet's path would stay in a binary.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' > $@
+FORCE:
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_sidecar) -MMD -MP $(LDFLAGS) -o $@ $< \
+		$(LIBRARIES) $(LDLIBS) -lcmocka
+
+-include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES))
+-include $(addsuffix .d,$(UNIT_TESTS))
+
+dependencies-run dependencies-test dependencies-lint: dependencies-%:
+	packaging/dependencies $*
+
+# Sub-makes, so that what was just installed is seen.
+run: dependencies-run
+	$(MAKE) all
+	BUILD=$(BUILD) packaging/try-out
+
+test: dependencies-test
+	$(MAKE) all unit-tests
+	BUILD=$(BUILD) SAN=$(SAN) tests/run $(TESTS)
+
+unit-tests: $(UNIT_TESTS)
+
+lint: dependencies-lint
+	BUILD=$(BUILD) CC='$(CC)' DEFINES="$(DEFINES)" tests/lint
+
+install: $(BINARY) install-snippets
+	install -D -m 0755 $(BINARY) $(DESTDIR)$(SBINDIR)/upload-progressd
+
+# The snippets with this installation's paths: the only change made to them.
+SNIPPETS = $(wildcard nginx-snippets/upload-progress/*.conf)
+install-snippets:
+	install -d $(DESTDIR)$(SNIPPETDIR)
+	for snippet in $(SNIPPETS); do \
+		sed -e 's|/run/upload-progressd|$(RUNDIR)|g' \
+		    -e 's|/var/log/nginx|$(LOGDIR)|g' \
+		    -e 's|127\.0\.0\.1:4514|$(EVENT_ADDRESS)|g' $$snippet \
+		    > $(DESTDIR)$(SNIPPETDIR)/$${snippet##*/} || exit 1; \
+	done
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,30 @@
+/* Socket addresses in nginx's notation. Thread-safe. */
+#ifndef FCGI_ADDRESS_H
+#define FCGI_ADDRESS_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+struct address {
+    struct sockaddr_storage storage;
+    socklen_t len; /* of the part of storage in use */
+};
+
+enum {
+    ADDRESS_TEXT_MAX = 128 /* room for address_format(), with NUL */
+};
+
+/*
+ * Reads "unix:/path", "127.0.0.1:9000", "[::1]:9000", "localhost:9000" or a
+ * bare port, which means 127.0.0.1. Returns NULL, or a static message that
+ * says what is wrong.
+ */
+const char *address_parse(const char *text, struct address *address);
+
+/* Writes the address in the notation that address_parse() reads. */
+void address_format(const struct address *address, char *text, size_t size);
+
+/* The path of a Unix-domain address, NULL for the others. */
+const char *address_path(const struct address *address);
+
+#endif

@@ -1,0 +1,222 @@
+/* Connections, their deadlines, and the server that owns them. */
+#include "connection.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "server_internal.h"
+
+enum { DEADLINE_TICK_MS = 250 };
+
+static void
+close_expired(void *context)
+{
+    struct server *server = context;
+    int64_t now_ms = io_now_ms();
+
+    pthread_mutex_lock(&server->lock);
+    for (struct connection *c = server->connections; c; c = c->next) {
+        if (c->deadline_ms != 0 && c->deadline_ms <= now_ms) {
+            /* The owner sees the end of the stream and closes. */
+            shutdown(c->source.fd, SHUT_RDWR);
+            c->deadline_ms = 0;
+        }
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+struct server *
+server_new(struct io *io, const struct server_options *options)
+{
+    struct server *server = calloc(1, sizeof(*server));
+
+    if (server == NULL || fastcgi_init() < 0) {
+        free(server);
+        return NULL;
+    }
+    server->io = io;
+    server->options = *options;
+    pthread_mutex_init(&server->lock, NULL);
+    return server;
+}
+
+int
+server_start(struct server *server)
+{
+    return io_timer_start(&server->timer, server->io, DEADLINE_TICK_MS,
+                          close_expired, server);
+}
+
+void
+server_free(struct server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    while (server->connections != NULL) {
+        connection_close(server->connections);
+    }
+    listeners_free(server);
+    io_timer_release(&server->timer);
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+}
+
+static void
+connection_ready(struct io_source *source, uint32_t events)
+{
+    struct connection *c = (struct connection *)source;
+
+    (void)events; /* errors show up when the protocol reads */
+    c->protocol->ready(c);
+}
+
+static bool
+link_connection(struct connection *c)
+{
+    struct server *server = c->server;
+    bool room;
+
+    pthread_mutex_lock(&server->lock);
+    room = server->connection_count < server->options.connections_max;
+    if (room) {
+        server->connection_count++;
+        c->next = server->connections;
+        if (c->next != NULL) {
+            c->next->previous = c;
+        }
+        server->connections = c;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return room;
+}
+
+static void
+unlink_connection(struct connection *c)
+{
+    struct server *server = c->server;
+
+    pthread_mutex_lock(&server->lock);
+    server->connection_count--;
+    if (c->next != NULL) {
+        c->next->previous = c->previous;
+    }
+    if (c->previous != NULL) {
+        c->previous->next = c->next;
+    } else {
+        server->connections = c->next;
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+void
+connection_open(struct server *server, const struct protocol *protocol, int fd)
+{
+    struct connection *c = calloc(1, protocol->connection_size);
+
+    if (c == NULL) {
+        close(fd);
+        return;
+    }
+    c->source.fd = fd;
+    c->source.ready = connection_ready;
+    c->server = server;
+    c->protocol = protocol;
+    if (!link_connection(c)) {
+        server->options.log(LOG_WARNING,
+                            "%s: more than %u connections, closing a new one",
+                            protocol->name, server->options.connections_max);
+        free(c);
+        close(fd);
+        return;
+    }
+    protocol->init(c);
+    c->deadline_ms = io_now_ms() + server->options.header_timeout_ms;
+    if (io_add(server->io, &c->source, EPOLLIN) < 0) {
+        connection_close(c);
+    }
+}
+
+static int64_t
+deadline_for(const struct connection *c, enum connection_wait what)
+{
+    const struct server_options *options = &c->server->options;
+
+    switch (what) {
+    case WAIT_HEADER:
+        /* Runs from the first wait: a trickle of bytes does not extend it. */
+        return c->deadline_ms ? c->deadline_ms
+                              : io_now_ms() + options->header_timeout_ms;
+    case WAIT_BODY:
+        return io_now_ms() + options->body_timeout_ms;
+    case WAIT_REQUEST:
+        return io_now_ms() + options->keepalive_timeout_ms;
+    }
+    abort();
+}
+
+void
+connection_wait(struct connection *c, enum connection_wait what)
+{
+    pthread_mutex_lock(&c->server->lock);
+    c->deadline_ms = deadline_for(c, what);
+    pthread_mutex_unlock(&c->server->lock);
+    if (io_rearm(c->server->io, &c->source, EPOLLIN) < 0) {
+        connection_close(c);
+    }
+}
+
+void
+connection_own(struct connection *c)
+{
+    pthread_mutex_lock(&c->server->lock);
+    c->deadline_ms = 0;
+    pthread_mutex_unlock(&c->server->lock);
+}
+
+void
+connection_forget(struct connection *c)
+{
+    unlink_connection(c);
+    c->protocol->release(c);
+    buffer_release(&c->input);
+    free(c->request);
+    free(c);
+}
+
+void
+connection_close(struct connection *c)
+{
+    int fd = c->source.fd;
+
+    connection_forget(c); /* before the number can be used again */
+    close(fd);
+}
+
+void
+connection_respond(struct connection *c, const struct request *request,
+                   struct buffer *out)
+{
+    const struct handler *handler = &c->server->options.handler;
+    struct response response = { .status = 200 };
+
+    handler->respond(handler->context, request, &response);
+    response_render(&response, out);
+    response_release(&response);
+}
+
+void
+connection_body(struct connection *c, const struct request *request)
+{
+    const struct handler *handler = &c->server->options.handler;
+
+    if (handler->body != NULL) {
+        handler->body(handler->context, request);
+    }
+}

@@ -1,0 +1,188 @@
+/* The shared epoll set and its I/O threads. */
+#include "io.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    EVENTS_PER_WAIT = 4 /* few, so that one thread cannot hoard the work */
+};
+
+struct io {
+    int epoll_fd;
+    int stop_fd; /* eventfd: readable once the threads must end */
+    atomic_bool stopping;
+    unsigned thread_count;   /* wanted */
+    unsigned thread_running; /* started */
+    pthread_t *threads;
+};
+
+struct io *
+io_new(unsigned thread_count)
+{
+    struct io *io = calloc(1, sizeof(*io));
+    struct epoll_event event = { .events = EPOLLIN };
+
+    if (io == NULL) {
+        return NULL;
+    }
+    io->thread_count = thread_count;
+    io->threads = calloc(thread_count, sizeof(*io->threads));
+    io->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    io->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (io->threads == NULL || io->epoll_fd < 0 || io->stop_fd < 0 ||
+        epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD, io->stop_fd, &event) < 0) {
+        io_free(io);
+        return NULL;
+    }
+    return io;
+}
+
+static void *
+run(void *argument)
+{
+    struct io *io = argument;
+    struct epoll_event events[EVENTS_PER_WAIT];
+
+    while (!atomic_load(&io->stopping)) {
+        int count = epoll_wait(io->epoll_fd, events, EVENTS_PER_WAIT, -1);
+
+        for (int i = 0; i < count; i++) {
+            struct io_source *source = events[i].data.ptr;
+
+            if (source != NULL) {
+                source->ready(source, events[i].events);
+            }
+        }
+    }
+    return NULL;
+}
+
+int
+io_start(struct io *io)
+{
+    while (io->thread_running < io->thread_count) {
+        int error =
+            pthread_create(&io->threads[io->thread_running], NULL, run, io);
+
+        if (error != 0) {
+            errno = error;
+            return -1;
+        }
+        io->thread_running++;
+    }
+    return 0;
+}
+
+void
+io_stop(struct io *io)
+{
+    uint64_t one = 1;
+
+    atomic_store(&io->stopping, true);
+    if (write(io->stop_fd, &one, sizeof(one)) < 0) {
+        abort(); /* an eventfd below its maximum always takes a write */
+    }
+    while (io->thread_running > 0) {
+        pthread_join(io->threads[--io->thread_running], NULL);
+    }
+}
+
+void
+io_free(struct io *io)
+{
+    if (io == NULL) {
+        return;
+    }
+    if (io->epoll_fd >= 0) {
+        close(io->epoll_fd);
+    }
+    if (io->stop_fd >= 0) {
+        close(io->stop_fd);
+    }
+    free(io->threads);
+    free(io);
+}
+
+static int
+control(struct io *io, int operation, struct io_source *source, uint32_t events)
+{
+    struct epoll_event event = { .events = events | EPOLLONESHOT,
+                                 .data.ptr = source };
+
+    return epoll_ctl(io->epoll_fd, operation, source->fd, &event);
+}
+
+int
+io_add(struct io *io, struct io_source *source, uint32_t events)
+{
+    return control(io, EPOLL_CTL_ADD, source, events);
+}
+
+int
+io_rearm(struct io *io, struct io_source *source, uint32_t events)
+{
+    return control(io, EPOLL_CTL_MOD, source, events);
+}
+
+static void
+timer_ready(struct io_source *source, uint32_t events)
+{
+    struct io_timer *timer = (struct io_timer *)source;
+    uint64_t expirations;
+
+    (void)events;
+    if (read(source->fd, &expirations, sizeof(expirations)) > 0) {
+        timer->tick(timer->context);
+    }
+    if (io_rearm(timer->io, source, EPOLLIN) < 0) {
+        abort(); /* the descriptor is ours and in the set */
+    }
+}
+
+int
+io_timer_start(struct io_timer *timer, struct io *io, int interval_ms,
+               void (*tick)(void *context), void *context)
+{
+    struct timespec interval = { .tv_sec = interval_ms / 1000,
+                                 .tv_nsec = interval_ms % 1000 * 1000000L };
+    struct itimerspec spec = { .it_interval = interval, .it_value = interval };
+
+    timer->io = io;
+    timer->tick = tick;
+    timer->context = context;
+    timer->source.ready = timer_ready;
+    timer->source.fd =
+        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (timer->source.fd < 0 ||
+        timerfd_settime(timer->source.fd, 0, &spec, NULL) < 0) {
+        return -1;
+    }
+    return io_add(io, &timer->source, EPOLLIN);
+}
+
+void
+io_timer_release(struct io_timer *timer)
+{
+    if (timer->source.fd > 0) {
+        close(timer->source.fd);
+    }
+    timer->source.fd = -1;
+}
+
+int64_t
+io_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

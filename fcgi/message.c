@@ -1,0 +1,75 @@
+/* The neutral request and response. */
+#include "message.h"
+
+#include <string.h>
+
+int
+request_add(struct request *request, const char *name, const char *value)
+{
+    struct param *param;
+
+    if (request->param_count == REQUEST_PARAMS_MAX) {
+        return -1;
+    }
+    param = &request->params[request->param_count++];
+    param->name = name;
+    param->value = value;
+    return 0;
+}
+
+const char *
+request_param(const struct request *request, const char *name)
+{
+    for (size_t i = 0; i < request->param_count; i++) {
+        if (strcmp(request->params[i].name, name) == 0) {
+            return request->params[i].value;
+        }
+    }
+    return "";
+}
+
+void
+response_header(struct response *response, const char *name, const char *value)
+{
+    buffer_printf(&response->header, "%s: %s\r\n", name, value);
+}
+
+static const char *
+reason(int status)
+{
+    switch (status) {
+    case 200:
+        return " OK";
+    case 204:
+        return " No Content";
+    case 304:
+        return " Not Modified";
+    case 400:
+        return " Bad Request";
+    case 404:
+        return " Not Found";
+    case 405:
+        return " Method Not Allowed";
+    default:
+        return "";
+    }
+}
+
+void
+response_render(const struct response *response, struct buffer *out)
+{
+    buffer_printf(out, "Status: %d%s\r\n", response->status,
+                  reason(response->status));
+    buffer_append(out, response->header.data, response->header.len);
+    buffer_printf(out, "Content-Length: %zu\r\n\r\n", response->body.len);
+    if (!response->header_only) {
+        buffer_append(out, response->body.data, response->body.len);
+    }
+}
+
+void
+response_release(struct response *response)
+{
+    buffer_release(&response->header);
+    buffer_release(&response->body);
+}

@@ -1,0 +1,72 @@
+/*
+ * What every transport hands to the application and takes back: a request as
+ * a list of parameters, a response as status, header lines and body. FastCGI
+ * and SCGI requests and syslog events all arrive in this one shape.
+ */
+#ifndef FCGI_MESSAGE_H
+#define FCGI_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buffer.h"
+
+/* A name and a value, both NUL-terminated and owned by the transport. */
+struct param {
+    const char *name;
+    const char *value;
+};
+
+enum {
+    REQUEST_PARAMS_MAX = 256 /* parameters beyond this are refused */
+};
+
+struct request {
+    struct param params[REQUEST_PARAMS_MAX];
+    size_t param_count;
+    uint64_t body_bytes; /* body bytes counted and thrown away so far */
+    bool body_complete;  /* the peer has sent the whole body */
+};
+
+struct response {
+    int status;           /* HTTP status code */
+    struct buffer header; /* complete lines, each ending in CR LF */
+    struct buffer body;
+    bool header_only; /* answer to HEAD: send the length, not the body */
+};
+
+/*
+ * The application. Both functions are called on I/O threads, concurrently for
+ * different requests, and must not block; neither may keep the pointers.
+ */
+struct handler {
+    /*
+     * Optional. A body announced by the parameters has begun (body_bytes 0)
+     * or grown; respond() follows once it is complete. A request whose peer
+     * goes away in mid-body is never responded to.
+     */
+    void (*body)(void *context, const struct request *request);
+    /* Fills the response, which arrives zeroed with status 200. */
+    void (*respond)(void *context, const struct request *request,
+                    struct response *response);
+    void *context;
+};
+
+/* Adds a parameter. Returns -1 when the request is full. */
+int request_add(struct request *request, const char *name, const char *value)
+    __attribute__((warn_unused_result));
+
+/* The value of a parameter, or "" when it is missing. */
+const char *request_param(const struct request *request, const char *name);
+
+/* Appends "name: value" CR LF to the header lines. */
+void response_header(struct response *response, const char *name,
+                     const char *value);
+
+/* Writes the response in CGI form (RFC 3875, section 6) to out. */
+void response_render(const struct response *response, struct buffer *out);
+
+void response_release(struct response *response);
+
+#endif

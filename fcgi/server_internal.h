@@ -1,0 +1,33 @@
+/* The server's own state, shared by its source files in this folder only. */
+#ifndef FCGI_SERVER_INTERNAL_H
+#define FCGI_SERVER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "server.h"
+
+struct connection;
+struct listener;
+
+struct server {
+    struct io *io;
+    struct server_options options;
+    struct listener *listeners; /* before io_start(): the main thread's */
+    struct io_timer timer;
+
+    pthread_mutex_t lock; /* the connection list and all deadlines */
+    struct connection *connections;
+    unsigned connection_count;
+};
+
+/* Prepares libfcgi; once per process suffices. Returns 0 or -1. */
+int fastcgi_init(void);
+
+/* Takes over an accepted, non-blocking descriptor. */
+void connection_open(struct server *server, const struct protocol *protocol,
+                     int fd);
+
+/* Closes the listeners and removes their Unix-domain sockets. */
+void listeners_free(struct server *server);
+
+#endif

@@ -1,0 +1,154 @@
+/* Noticing that an attempt is over although nothing has told its end. */
+#include <stdlib.h>
+
+#include "log.h"
+#include "socket_gauge.h"
+#include "spool_gauge.h"
+#include "transitions.h"
+#include "uploads_internal.h"
+
+enum {
+    FILES_MAX = 8,
+    STATUS_CLIENT_GONE = 499,  /* nginx's own, for a client that went away */
+    PREREAD_BYTES_MAX = 65536, /* of a body, read before its start event */
+};
+
+enum life {
+    LIFE_ALIVE,
+    LIFE_GONE,
+    LIFE_UNKNOWN, /* no gauge can tell */
+};
+
+static enum life
+look(struct uploads *uploads, struct upload *upload)
+{
+    struct spool spools[FILES_MAX];
+    int64_t size_bytes;
+
+    if (upload->spooled) {
+        /* nginx keeps the file open until the request is over. */
+        int count = files_of(uploads, upload, spools, FILES_MAX);
+
+        for (int i = 0; i < count; i++) {
+            if (file_size(uploads, &spools[i], &size_bytes)) {
+                return LIFE_ALIVE;
+            }
+        }
+        return LIFE_GONE;
+    }
+    if (upload->socket.family == 0) {
+        return LIFE_UNKNOWN;
+    }
+    switch (socket_gauge_read(&upload->socket, &size_bytes)) {
+    case SOCKET_OPEN:
+        return LIFE_ALIVE;
+    case SOCKET_GONE:
+        return LIFE_GONE;
+    case SOCKET_UNKNOWN:
+        return LIFE_UNKNOWN;
+    }
+    abort();
+}
+
+/* Whether all bytes had come, allowing for what the gauge cannot see. */
+static bool
+had_all(const struct upload *upload)
+{
+    int64_t missing = upload->size_bytes - upload->received_bytes;
+
+    if (upload->body_complete) {
+        return true;
+    }
+    if (upload->size_bytes < 0) {
+        return false;
+    }
+    if (upload->approximate) {
+        return missing <= upload->size_bytes / 100;
+    }
+    if (upload->gauge == GAUGE_SOCKET && !upload->socket_exact) {
+        return upload->received_bytes > 0 && missing <= PREREAD_BYTES_MAX;
+    }
+    return missing <= 0;
+}
+
+static void
+conclude(struct uploads *uploads, struct upload *upload, int64_t at_ms)
+{
+    bool complete = had_all(upload);
+
+    upload->state = transition(upload->state, complete ? HAPPENING_VANISHED
+                                                       : HAPPENING_CUT_SHORT);
+    upload->inferred = true;
+    if (complete && upload->size_bytes > 0) {
+        upload->received_bytes = upload->size_bytes;
+    }
+    if (!complete) {
+        upload->status = STATUS_CLIENT_GONE;
+    }
+    finish(uploads, upload, at_ms);
+    log_write(LOG_NOTICE, "upload %s: no end was told, concluded: %s",
+              upload->id, state_name(upload->state));
+}
+
+static void
+judge(struct uploads *uploads, struct upload *upload, enum life life,
+      int64_t now_ms)
+{
+    int64_t heard_ms = upload->updated_ms > upload->started_ms
+                           ? upload->updated_ms
+                           : upload->started_ms;
+
+    if (upload->gone_ms == 0 && life == LIFE_GONE) {
+        upload->gone_ms = now_ms;
+        upload->check_ms = now_ms + GRACE_MS;
+    } else if (upload->gone_ms != 0 && now_ms - upload->gone_ms >= GRACE_MS) {
+        conclude(uploads, upload, upload->gone_ms);
+    } else if (upload->gone_ms != 0) {
+        upload->check_ms = upload->gone_ms + GRACE_MS;
+    } else if (life == LIFE_UNKNOWN &&
+               now_ms - heard_ms >= uploads->options.inactive_timeout_ms) {
+        conclude(uploads, upload, now_ms);
+    } else {
+        upload->check_ms = now_ms + uploads->options.check_interval_ms;
+    }
+}
+
+static void
+check(struct uploads *uploads, struct upload *seen, int64_t now_ms)
+{
+    struct upload upload;
+    unsigned evicted;
+    enum life life;
+
+    if (measure(uploads, seen, now_ms)) {
+        store_upload_measured(uploads->store, seen);
+    }
+    life = look(uploads, seen);
+    pthread_mutex_lock(&uploads->lock);
+    /* An event may have come since: judge the row as it is now. */
+    if (store_upload_get(uploads->store, seen->zone, seen->id, seen->attempt,
+                         &upload) == STORE_OK &&
+        upload_runs(&upload)) {
+        judge(uploads, &upload, life, now_ms);
+        if (store_upload_put(uploads->store, &upload, &evicted) != STORE_OK) {
+            log_store_error(uploads, "writing a checked upload");
+        }
+    }
+    pthread_mutex_unlock(&uploads->lock);
+}
+
+void
+check_due(struct uploads *uploads, int64_t now_ms)
+{
+    struct upload *due = calloc(DUE_PER_TICK, sizeof(*due));
+    int count;
+
+    if (due == NULL) {
+        abort();
+    }
+    count = store_upload_due(uploads->store, now_ms, due, DUE_PER_TICK);
+    for (int i = 0; i < count; i++) {
+        check(uploads, &due[i], now_ms);
+    }
+    free(due);
+}

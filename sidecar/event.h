@@ -1,0 +1,84 @@
+/*
+ * Events: what nginx tells of an upload, read from the parameters of a
+ * mirrored request or from the fields of a log line. Pure, thread-safe.
+ */
+#ifndef SIDECAR_EVENT_H
+#define SIDECAR_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "message.h"
+#include "upload.h"
+
+enum event_kind {
+    EVENT_START, /* mirrored without its body, before it is read */
+    EVENT_BODY,  /* mirrored with its body */
+    EVENT_END,   /* the access log's line */
+    EVENT_KINDS
+};
+
+/* Numbers are -1, and texts empty, where nginx did not tell them. */
+struct event {
+    enum event_kind kind;
+    char zone[64];
+    char id[UPLOAD_ID_MAX + 1];
+    uint8_t attempt[UPLOAD_ATTEMPT_BYTES];
+    int64_t pid;
+    int64_t connection;
+    int64_t connection_requests;
+    int64_t content_length_bytes;
+    int64_t header_length_bytes;
+    int64_t request_length_bytes;
+    int64_t status;
+    int64_t msec;            /* nginx's wall clock at the event, ms */
+    int64_t request_time_ms; /* since the first byte of the request */
+    int protocol;            /* 10, 11, 20, 30; 0 if unknown */
+    bool tls;
+    bool proxy_protocol; /* a PROXY protocol header came first */
+    bool chunked;
+    bool complete;         /* the response was sent to its end */
+    uint64_t request_hash; /* of the request line; 0 if unknown */
+    char remote_addr[64];
+    char remote_port[8];
+    char server_addr[64];
+    char server_port[8];
+    uint64_t body_bytes; /* EVENT_BODY: counted so far */
+    bool body_complete;  /* EVENT_BODY: the whole body was counted */
+};
+
+/* One field of an event. */
+struct event_field {
+    const char *param; /* name as a FastCGI or SCGI parameter */
+    const char *log;   /* name in the log line */
+    /* Reads the value; returns false when it is unusable. */
+    bool (*set)(struct event *event, const char *value, size_t offset);
+    size_t offset;
+    const char *variable; /* nginx's, that the snippets pass */
+};
+
+/* All fields but those of the ID; ends with a NULL param. */
+extern const struct event_field event_fields[];
+
+/*
+ * Reads the event of a mirrored request. Returns NULL, or the name of the
+ * parameter that is missing or invalid.
+ */
+const char *event_from_params(const struct request *request,
+                              struct event *event);
+
+/* Reads the event of an access-log line. Returns as above. */
+const char *event_from_log(const struct request *request, struct event *event);
+
+/* FNV-1a of a request line, never 0; of "" it is 0. */
+uint64_t event_request_hash(const char *line);
+
+/*
+ * Reads the temporary file of an error-log line. Returns false when the line
+ * is about something else.
+ */
+bool event_spool_from_log(const struct request *request,
+                          const char *argument_name, struct spool *spool);
+
+#endif

@@ -1,0 +1,79 @@
+/* The daemon's own log. */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_MAX_BYTES = 2048 };
+
+static const char *const level_names[] = {
+    "emerg", "alert", "crit", "error", "warn", "notice", "info", "debug",
+};
+
+/* Written before the threads start, read only afterwards. */
+static int log_fd = STDERR_FILENO;
+static int log_max_level = LOG_NOTICE;
+
+int
+log_level(const char *name)
+{
+    for (int i = LOG_EMERG; i <= LOG_DEBUG; i++) {
+        if (strcmp(level_names[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int
+log_open(const char *path, int level)
+{
+    int fd = STDERR_FILENO;
+
+    if (strcmp(path, "stderr") != 0) {
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+        if (fd < 0) {
+            return -1;
+        }
+    }
+    log_fd = fd;
+    log_max_level = level;
+    return 0;
+}
+
+void
+log_write(int level, const char *format, ...)
+{
+    char line[LINE_MAX_BYTES];
+    struct tm tm;
+    time_t now;
+    va_list args;
+    size_t len;
+    int error = errno; /* for %m */
+    int added;
+
+    if (level > log_max_level) {
+        return;
+    }
+    now = time(NULL);
+    localtime_r(&now, &tm);
+    len = strftime(line, sizeof(line), "%Y/%m/%d %H:%M:%S", &tm);
+    len += (size_t)snprintf(line + len, sizeof(line) - len,
+                            " [%s] %d: ", level_names[level], (int)getpid());
+    errno = error;
+    va_start(args, format);
+    added = vsnprintf(line + len, sizeof(line) - len - 1, format, args);
+    va_end(args);
+    if (added > 0) {
+        size_t room = sizeof(line) - len - 2;
+
+        len += (size_t)added < room ? (size_t)added : room;
+    }
+    line[len++] = '\n';
+    (void)!write(log_fd, line, len); /* one write, so that lines stay whole */
+}

@@ -1,0 +1,21 @@
+/* The daemon's own log, one line a call, in nginx's format. Thread-safe. */
+#ifndef SIDECAR_LOG_H
+#define SIDECAR_LOG_H
+
+#include <syslog.h>
+
+/*
+ * Logs to path, or to standard error for "stderr", lines up to level, one of
+ * syslog(3)'s LOG_EMERG to LOG_DEBUG, which are nginx's. Returns 0, or -1 with
+ * errno set and the log unchanged. To be called before threads start.
+ */
+int log_open(const char *path, int level) __attribute__((warn_unused_result));
+
+/* The level of a name, "emerg" to "debug", or -1. */
+int log_level(const char *name);
+
+/* Writes a line if its level is wanted. %m is errno's text, as in syslog(3). */
+void log_write(int level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,324 @@
+/* Reading the gauges of a running attempt, and what follows from them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "socket_gauge.h"
+#include "spool_gauge.h"
+#include "uploads_internal.h"
+
+enum {
+    FILES_MAX = 8,  /* files of one connection looked at */
+    PEERS_MAX = 16, /* running attempts of one connection looked at */
+    SCAN_MAX = 64,  /* new files found in one pass */
+    SCAN_PACE = 10, /* a worker is scanned 1/10 of the time at most */
+    HTTP_2 = 20,
+    RATE_MIN_MS = 100, /* over less, a rate is noise */
+};
+
+/*
+ * TLS adds at most 29 bytes to a record of up to 16 KiB, chunked coding at
+ * most 10 to a chunk. Counting as if all pieces were of 4 KiB stays within
+ * 0.6 % of the truth for full records, and behind it for all above 4 KiB.
+ */
+static int64_t
+without_overhead(int64_t bytes)
+{
+    return bytes - bytes * 29 / (4096 + 29);
+}
+
+static bool
+claim_scan(struct uploads *uploads, int64_t pid, int64_t now_ms,
+           struct worker **claimed)
+{
+    struct worker *slot = NULL;
+
+    for (int i = 0; i < WORKERS_MAX; i++) {
+        struct worker *worker = &uploads->workers[i];
+
+        if (worker->pid == pid) {
+            slot = worker;
+            break;
+        }
+        /* A worker that has been quiet for long makes room. */
+        if (slot == NULL || worker->next_scan_ms < slot->next_scan_ms) {
+            slot = worker;
+        }
+    }
+    if (slot->pid == pid && slot->next_scan_ms > now_ms) {
+        return false;
+    }
+    slot->pid = pid;
+    slot->next_scan_ms = now_ms + 1000; /* nobody else meanwhile */
+    *claimed = slot;
+    return true;
+}
+
+static void
+forget_missing(struct uploads *uploads, enum spool_answer answer,
+               const struct spool *spool)
+{
+    int64_t size_bytes;
+
+    if (answer == SPOOL_OPEN || answer == SPOOL_GONE ||
+        spool_gauge_read(spool, &size_bytes) != SPOOL_OPEN) {
+        store_spool_delete(uploads->store, spool->row);
+    }
+}
+
+static void
+scan(struct uploads *uploads, int64_t pid)
+{
+    struct spool *spools = calloc(SCAN_MAX, sizeof(*spools));
+    enum spool_answer answer;
+    int count;
+
+    if (spools == NULL) {
+        abort();
+    }
+    count = store_spool_unresolved(uploads->store, pid, spools, SCAN_MAX);
+    if (count > 0) {
+        answer = spool_gauge_find(pid, spools, count);
+        for (int i = 0; i < count; i++) {
+            if (spools[i].fd >= 0) {
+                store_spool_found(uploads->store, spools[i].row, spools[i].fd);
+            } else {
+                forget_missing(uploads, answer, &spools[i]);
+            }
+        }
+    }
+    free(spools);
+}
+
+void
+resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms)
+{
+    struct worker *worker = NULL;
+    int64_t began_ms;
+    bool claimed;
+
+    pthread_mutex_lock(&uploads->worker_lock);
+    claimed = claim_scan(uploads, pid, now_ms, &worker);
+    pthread_mutex_unlock(&uploads->worker_lock);
+    if (!claimed) {
+        return;
+    }
+    began_ms = uploads->options.clock_ms();
+    scan(uploads, pid);
+    pthread_mutex_lock(&uploads->worker_lock);
+    worker->next_scan_ms =
+        now_ms + SCAN_PACE * (uploads->options.clock_ms() - began_ms);
+    pthread_mutex_unlock(&uploads->worker_lock);
+}
+
+bool
+file_size(struct uploads *uploads, const struct spool *spool,
+          int64_t *size_bytes)
+{
+    switch (spool_gauge_read(spool, size_bytes)) {
+    case SPOOL_OPEN:
+        return true;
+    case SPOOL_GONE:
+        store_spool_delete(uploads->store, spool->row);
+        return false;
+    case SPOOL_UNKNOWN:
+        return false;
+    }
+    abort();
+}
+
+/* Whether the request line that nginx logged can be that of the attempt. */
+static bool
+may_belong(const struct upload *upload, const struct spool *spool)
+{
+    if (spool->id[0] != '\0') {
+        return strcmp(spool->id, upload->id) == 0;
+    }
+    return spool->request_hash == 0 || upload->request_hash == 0 ||
+           spool->request_hash == upload->request_hash;
+}
+
+int
+files_of(struct uploads *uploads, const struct upload *upload,
+         struct spool *spools, int max)
+{
+    int count = store_spool_on_connection(uploads->store, upload->pid,
+                                          upload->connection, spools, max);
+    int kept = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (may_belong(upload, &spools[i])) {
+            spools[kept++] = spools[i];
+        }
+    }
+    return kept;
+}
+
+/*
+ * How many running attempts of the connection a file like this one may belong
+ * to: one on HTTP/1.x, where requests follow each other.
+ */
+static int
+claimants(struct uploads *uploads, const struct upload *upload,
+          const struct spool *spool)
+{
+    struct upload *peers;
+    int count;
+    int claims = 0;
+
+    if (upload->protocol > 0 && upload->protocol < HTTP_2) {
+        return 1;
+    }
+    peers = calloc(PEERS_MAX, sizeof(*peers));
+    if (peers == NULL) {
+        abort();
+    }
+    count = store_upload_on_connection(uploads->store, upload->pid,
+                                       upload->connection, peers, PEERS_MAX);
+    for (int i = 0; i < count; i++) {
+        claims += may_belong(&peers[i], spool);
+    }
+    free(peers);
+    /* More than were looked at: too many to tell apart. */
+    return count == PEERS_MAX ? PEERS_MAX + FILES_MAX : claims;
+}
+
+/* The lowest of the files that can be this attempt's; -1 without any. */
+static int64_t
+spool_bytes(struct uploads *uploads, struct upload *upload, int64_t now_ms)
+{
+    struct spool spools[FILES_MAX];
+    int64_t lowest = -1;
+    int64_t size_bytes;
+    int open = 0;
+    int last = 0;
+    int count;
+    int claims;
+
+    if (!uploads->options.gauges[GAUGE_SPOOL]) {
+        return -1;
+    }
+    count = files_of(uploads, upload, spools, FILES_MAX);
+    for (int i = 0; i < count; i++) {
+        if (spools[i].fd < 0) {
+            resolve_files(uploads, upload->pid, now_ms);
+            count = files_of(uploads, upload, spools, FILES_MAX);
+            break;
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        if (file_size(uploads, &spools[i], &size_bytes)) {
+            lowest = lowest < 0 || size_bytes < lowest ? size_bytes : lowest;
+            open++;
+            last = i;
+        }
+    }
+    if (open == 0) {
+        return -1;
+    }
+    claims = claimants(uploads, upload, &spools[last]);
+    if (claims > open) {
+        return 0; /* one of them has no file yet, perhaps this one */
+    }
+    upload->spooled |= open == 1;
+    return lowest;
+}
+
+/* What nginx has read of the body by the kernel's count; -1 if it can't say. */
+static int64_t
+socket_bytes(struct upload *upload, bool *exact)
+{
+    int64_t read_bytes;
+
+    if (upload->socket.family == 0 || upload->socket_base_bytes < 0 ||
+        upload->protocol >= HTTP_2 ||
+        socket_gauge_read(&upload->socket, &read_bytes) != SOCKET_OPEN ||
+        read_bytes < upload->socket_base_bytes) {
+        return -1;
+    }
+    read_bytes -= upload->socket_base_bytes;
+    *exact = !upload->tls && !upload->chunked;
+    return *exact ? read_bytes : without_overhead(read_bytes);
+}
+
+static bool
+take(struct upload *upload, int64_t bytes, enum gauge gauge, bool approximate,
+     int64_t now_ms)
+{
+    if (upload->size_bytes >= 0 && bytes > upload->size_bytes) {
+        bytes = upload->size_bytes;
+    }
+    if (bytes <= upload->received_bytes) {
+        return false;
+    }
+    upload->received_bytes = bytes;
+    upload->gauge = (int)gauge;
+    upload->approximate = approximate;
+    upload->updated_ms = now_ms;
+    return true;
+}
+
+/*
+ * Two marks make the window: the rate is measured from the older one, and the
+ * newer one takes its place once it is half a window old.
+ */
+static bool
+move_marks(struct upload *upload, int64_t now_ms)
+{
+    if (upload->mark_ms[0] == 0) {
+        upload->mark_ms[0] = upload->started_ms;
+        upload->mark_bytes[0] = 0;
+        upload->mark_ms[1] = now_ms;
+        upload->mark_bytes[1] = upload->received_bytes;
+        return true;
+    }
+    if (now_ms - upload->mark_ms[1] < RATE_WINDOW_MS / 2) {
+        return false;
+    }
+    upload->mark_ms[0] = upload->mark_ms[1];
+    upload->mark_bytes[0] = upload->mark_bytes[1];
+    upload->mark_ms[1] = now_ms;
+    upload->mark_bytes[1] = upload->received_bytes;
+    return true;
+}
+
+int64_t
+measured_rate(const struct upload *upload, int64_t now_ms)
+{
+    int64_t since_ms =
+        upload->mark_ms[0] ? upload->mark_ms[0] : upload->started_ms;
+    int64_t bytes = upload->received_bytes - upload->mark_bytes[0];
+
+    if (upload->finished_ms != 0) { /* of a whole upload: the average */
+        since_ms = upload->started_ms;
+        bytes = upload->received_bytes;
+    }
+    if (now_ms - since_ms < RATE_MIN_MS) {
+        return -1;
+    }
+    return bytes * 1000 / (now_ms - since_ms);
+}
+
+bool
+measure(struct uploads *uploads, struct upload *upload, int64_t now_ms)
+{
+    bool was_spooled = upload->spooled;
+    bool exact = false;
+    bool changed;
+    int64_t of_socket = socket_bytes(upload, &exact);
+    int64_t of_spool = -1;
+
+    /*
+     * An exact socket is ahead of the file by what nginx holds in memory; the
+     * file is still wanted once, as its end tells the end of the request.
+     */
+    if (of_socket < 0 || !exact || !upload->socket_exact || !was_spooled) {
+        of_spool = spool_bytes(uploads, upload, now_ms);
+    }
+    if (of_spool >= 0 && (!exact || of_spool >= of_socket)) {
+        changed = take(upload, of_spool, GAUGE_SPOOL, false, now_ms);
+    } else {
+        changed = take(upload, of_socket, GAUGE_SOCKET, !exact, now_ms);
+    }
+    changed |= was_spooled != upload->spooled;
+    return move_marks(upload, now_ms) || changed;
+}

@@ -1,0 +1,12 @@
+/* Where the built-in configuration and the snippets meet; set by the build. */
+#ifndef SIDECAR_PATHS_H
+#define SIDECAR_PATHS_H
+
+#ifndef RUNDIR
+#define RUNDIR "/run/upload-progressd"
+#endif
+#ifndef EVENT_ADDRESS
+#define EVENT_ADDRESS "127.0.0.1:4514"
+#endif
+
+#endif

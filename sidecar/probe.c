@@ -1,0 +1,220 @@
+/* Answering probes and taking events in. */
+#include "probe.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "io.h"
+#include "log.h"
+#include "outputs.h"
+#include "progress_id.h"
+#include "syslog_line.h"
+#include "template.h"
+
+enum {
+    CALLBACK_MAX = 128,
+    URI_MAX = 4096,
+    HTTP_NO_CONTENT = 204,
+    HTTP_BAD_REQUEST = 400,
+    HTTP_NOT_FOUND = 404,
+    HTTP_METHOD_NOT_ALLOWED = 405,
+};
+
+static void
+refuse(struct response *response, int status, const char *why)
+{
+    response->status = status;
+    response_header(response, "Content-Type", "text/plain");
+    buffer_printf(&response->body, "%s\n", why);
+}
+
+/* The parameter of a request header: "X-Progress-ID" is HTTP_X_PROGRESS_ID. */
+static const char *
+header_param(const struct request *request, const char *header)
+{
+    char name[128] = "HTTP_";
+    size_t at = 5;
+
+    for (const char *p = header; *p != '\0' && at < sizeof(name) - 1; p++) {
+        bool lower = *p >= 'a' && *p <= 'z';
+
+        name[at++] = *p == '-' ? '_' : (char)(lower ? *p - 'a' + 'A' : *p);
+    }
+    name[at] = '\0';
+    return request_param(request, name);
+}
+
+/* The URI of the client's request, without its query. */
+static void
+request_uri(const struct request *request, char *uri, size_t size)
+{
+    const char *text = request_param(request, "DOCUMENT_URI");
+    size_t len;
+
+    if (text[0] == '\0') {
+        text = request_param(request, "REQUEST_URI");
+    }
+    len = strcspn(text, "?");
+    len = len < size ? len : size - 1;
+    memcpy(uri, text, len);
+    uri[len] = '\0';
+}
+
+/* A path of JavaScript identifiers: nothing that could run by itself. */
+static bool
+callback_is_valid(const char *callback)
+{
+    size_t len = strlen(callback);
+
+    return len <= CALLBACK_MAX &&
+           strspn(callback, "abcdefghijklmnopqrstuvwxyz"
+                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.[]") == len;
+}
+
+static bool
+has_id(const struct request *request, const struct location_config *location)
+{
+    char value[4 * UPLOAD_ID_MAX];
+
+    return header_param(request, location->header)[0] != '\0' ||
+           query_argument(request_param(request, "QUERY_STRING"),
+                          location->header, value, sizeof(value));
+}
+
+static void
+render(const struct sidecar *sidecar, const struct location_config *location,
+       const char *id, const char *callback, struct response *response)
+{
+    struct progress progress;
+    struct template_values values = { &progress, callback };
+    int zone = store_zone_find(sidecar->store, location->zone);
+
+    uploads_progress(sidecar->uploads, zone, id, io_now_ms(), &progress);
+    response_header(response, "Content-Type", location->content_type);
+    response_header(response, "Expires", "Thu, 01 Jan 1970 00:00:01 GMT");
+    response_header(response, "Cache-Control", "no-cache");
+    response_header(response, "X-Content-Type-Options", "nosniff");
+    if (location->templates[progress.state] != NULL) {
+        template_render(location->templates[progress.state], &values,
+                        &response->body);
+    } else {
+        output_detail(location->zone, id, &progress, &response->body);
+    }
+}
+
+static void
+answer_probe(const struct sidecar *sidecar, const struct request *request,
+             struct response *response)
+{
+    const char *method = request_param(request, "REQUEST_METHOD");
+    const struct location_config *location;
+    char callback[4 * CALLBACK_MAX] = "";
+    char uri[URI_MAX];
+    char id[UPLOAD_ID_MAX + 1];
+
+    response->header_only = strcmp(method, "HEAD") == 0;
+    if (!response->header_only && method[0] != '\0' &&
+        strcmp(method, "GET") != 0) {
+        response_header(response, "Allow", "GET, HEAD");
+        refuse(response, HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
+        return;
+    }
+    request_uri(request, uri, sizeof(uri));
+    location = config_location(sidecar->config, uri);
+    if (!progress_id_extract(header_param(request, location->header),
+                             request_param(request, "QUERY_STRING"),
+                             location->header, id)) {
+        bool present = has_id(request, location);
+
+        refuse(response, present ? HTTP_BAD_REQUEST : HTTP_NOT_FOUND,
+               present ? "invalid progress ID" : "no progress ID");
+        return;
+    }
+    query_argument(request_param(request, "QUERY_STRING"),
+                   location->jsonp_parameter, callback, sizeof(callback));
+    if (!callback_is_valid(callback)) {
+        refuse(response, HTTP_BAD_REQUEST, "invalid callback");
+        return;
+    }
+    render(sidecar, location, id, callback, response);
+}
+
+static void
+take_event(const struct sidecar *sidecar, const struct request *request)
+{
+    struct event event;
+    const char *wrong = event_from_params(request, &event);
+
+    if (wrong != NULL) {
+        log_write(LOG_WARNING,
+                  "event by request: parameter %s is missing or invalid",
+                  wrong);
+        return;
+    }
+    uploads_event(sidecar->uploads, &event, io_now_ms());
+}
+
+static bool
+is_event(const struct request *request)
+{
+    return request_param(request, "UPLOAD_PROGRESS_EVENT")[0] != '\0';
+}
+
+void
+sidecar_respond(void *context, const struct request *request,
+                struct response *response)
+{
+    const struct sidecar *sidecar = context;
+
+    if (is_event(request)) {
+        take_event(sidecar, request);
+        response->status = HTTP_NO_CONTENT;
+    } else {
+        answer_probe(sidecar, request, response);
+    }
+}
+
+void
+sidecar_body(void *context, const struct request *request)
+{
+    if (is_event(request)) {
+        take_event(context, request);
+    }
+}
+
+static void
+take_access_line(const struct sidecar *sidecar, const struct request *line)
+{
+    struct event event;
+    const char *wrong = event_from_log(line, &event);
+
+    if (wrong != NULL) {
+        log_write(LOG_WARNING,
+                  "event by log line: the field of %s is missing or invalid",
+                  wrong);
+        return;
+    }
+    uploads_event(sidecar->uploads, &event, io_now_ms());
+}
+
+void
+sidecar_log_line(void *context, char *message)
+{
+    const struct sidecar *sidecar = context;
+    struct request line = { .param_count = 0 };
+    struct spool spool;
+
+    switch (syslog_line_parse(message, &line)) {
+    case SYSLOG_ACCESS:
+        take_access_line(sidecar, &line);
+        break;
+    case SYSLOG_ERROR:
+        if (event_spool_from_log(&line, sidecar->config->main.header, &spool)) {
+            uploads_spool(sidecar->uploads, &spool, io_now_ms());
+        }
+        break;
+    case SYSLOG_OTHER:
+        log_write(LOG_DEBUG, "a datagram is no log line of nginx");
+        break;
+    }
+}

@@ -1,0 +1,115 @@
+/* Progress IDs in headers and query strings. */
+#include "progress_id.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+bool
+progress_id_is_valid(const char *text)
+{
+    size_t len = 0;
+
+    for (; text[len] != '\0'; len++) {
+        if (len == UPLOAD_ID_MAX || text[len] < 0x20 || text[len] > 0x7e) {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
+static int
+hex_digit(char c)
+{
+    if (isdigit((unsigned char)c)) {
+        return c - '0';
+    }
+    if (isxdigit((unsigned char)c)) {
+        return (c | 0x20) - 'a' + 10;
+    }
+    return -1;
+}
+
+/* Decodes %HH; a '%' that is not followed by two digits stays as it is. */
+static bool
+percent_decode(const char *text, size_t len, char *value, size_t size)
+{
+    size_t out = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        int c = (unsigned char)text[i];
+
+        if (c == '%' && i + 2 < len && hex_digit(text[i + 1]) >= 0 &&
+            hex_digit(text[i + 2]) >= 0) {
+            c = hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]);
+            i += 2;
+        }
+        if (c == '\0' || out + 1 >= size) {
+            return false;
+        }
+        value[out++] = (char)c;
+    }
+    value[out] = '\0';
+    return true;
+}
+
+bool
+query_argument(const char *query, const char *name, char *value, size_t size)
+{
+    size_t name_len = strlen(name);
+
+    for (const char *p = query; *p != '\0';) {
+        size_t len = strcspn(p, "&");
+
+        if (len > name_len && p[name_len] == '=' &&
+            strncasecmp(p, name, name_len) == 0) {
+            return percent_decode(p + name_len + 1, len - name_len - 1, value,
+                                  size);
+        }
+        p += len + (p[len] == '&');
+    }
+    return false;
+}
+
+bool
+progress_id_choose(const char *header, const char *argument,
+                   char id[UPLOAD_ID_MAX + 1])
+{
+    if (header[0] != '\0') {
+        if (!progress_id_is_valid(header)) {
+            return false;
+        }
+        strcpy(id, header);
+        return true;
+    }
+    return percent_decode(argument, strlen(argument), id, UPLOAD_ID_MAX + 1) &&
+           progress_id_is_valid(id);
+}
+
+bool
+progress_id_extract(const char *header, const char *query, const char *name,
+                    char id[UPLOAD_ID_MAX + 1])
+{
+    if (header[0] != '\0') {
+        return progress_id_choose(header, "", id);
+    }
+    return query_argument(query, name, id, UPLOAD_ID_MAX + 1) &&
+           progress_id_is_valid(id);
+}
+
+bool
+progress_id_from_request_line(const char *line, const char *name,
+                              char id[UPLOAD_ID_MAX + 1])
+{
+    char query[4096];
+    const char *uri = strchr(line, ' ');
+    const char *question = uri != NULL ? strchr(uri + 1, '?') : NULL;
+    size_t len = question != NULL ? strcspn(question + 1, " #") : 0;
+
+    if (len == 0 || len >= sizeof(query)) {
+        return false;
+    }
+    memcpy(query, question + 1, len);
+    query[len] = '\0';
+    return progress_id_extract("", query, name, id);
+}

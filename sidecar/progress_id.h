@@ -1,0 +1,40 @@
+/* Progress IDs in headers and query strings. Pure, thread-safe. */
+#ifndef SIDECAR_PROGRESS_ID_H
+#define SIDECAR_PROGRESS_ID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "upload.h"
+
+/* Whether text is 1 to UPLOAD_ID_MAX bytes of printable ASCII. */
+bool progress_id_is_valid(const char *text);
+
+/*
+ * Finds the argument name (compared without case, as in nginx) in a query
+ * string and writes its percent-decoded value to value. Returns whether the
+ * argument is there and decodes into size bytes without a NUL.
+ */
+bool query_argument(const char *query, const char *name, char *value,
+                    size_t size);
+
+/*
+ * The ID of an upload event: the header's value if there is one, else the
+ * query argument's, still percent-encoded as nginx's variables hold it.
+ * Returns false when there is none or it is invalid.
+ */
+bool progress_id_choose(const char *header, const char *argument,
+                        char id[UPLOAD_ID_MAX + 1]);
+
+/*
+ * The ID that a request carries: that of the header if there is one, else
+ * that of the query. Returns false when there is none or it is invalid.
+ */
+bool progress_id_extract(const char *header, const char *query,
+                         const char *name, char id[UPLOAD_ID_MAX + 1]);
+
+/* As before, from a request line "METHOD URI PROTOCOL". */
+bool progress_id_from_request_line(const char *line, const char *name,
+                                   char id[UPLOAD_ID_MAX + 1]);
+
+#endif

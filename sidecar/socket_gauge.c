@@ -1,0 +1,207 @@
+/* The socket gauge, over libmnl. */
+#include "socket_gauge.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+enum {
+    TCP_LISTEN_STATE = 10 /* TCP_LISTEN, which <linux/tcp.h> lacks */
+};
+
+struct reading {
+    struct upload_socket *socket;
+    enum socket_answer answer;
+    int64_t read_bytes;
+};
+
+static pthread_key_t netlink_key;
+static pthread_once_t netlink_once = PTHREAD_ONCE_INIT;
+
+static void
+close_netlink(void *netlink)
+{
+    mnl_socket_close(netlink);
+}
+
+static void
+make_key(void)
+{
+    if (pthread_key_create(&netlink_key, close_netlink) != 0) {
+        abort();
+    }
+}
+
+/* This thread's netlink socket; opening one costs three times a question. */
+static struct mnl_socket *
+thread_netlink(void)
+{
+    struct mnl_socket *netlink;
+
+    pthread_once(&netlink_once, make_key);
+    netlink = pthread_getspecific(netlink_key);
+    if (netlink == NULL) {
+        netlink = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+        if (netlink != NULL &&
+            mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0) {
+            mnl_socket_close(netlink);
+            netlink = NULL;
+        }
+        pthread_setspecific(netlink_key, netlink);
+    }
+    return netlink;
+}
+
+static void
+drop_netlink(struct mnl_socket *netlink)
+{
+    mnl_socket_close(netlink);
+    pthread_setspecific(netlink_key, NULL);
+}
+
+static bool
+parse_port(const char *text, uint16_t *port)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    *port = (uint16_t)value;
+    return end != text && *end == '\0' && value > 0 && value < 65536;
+}
+
+int
+socket_gauge_address(struct upload_socket *s, const char *remote_addr,
+                     const char *remote_port, const char *server_addr,
+                     const char *server_port)
+{
+    int family = strchr(remote_addr, ':') != NULL ? AF_INET6 : AF_INET;
+
+    memset(s, 0, sizeof(*s));
+    if (inet_pton(family, remote_addr, s->remote) != 1 ||
+        inet_pton(family, server_addr, s->local) != 1 ||
+        !parse_port(remote_port, &s->remote_port) ||
+        !parse_port(server_port, &s->local_port)) {
+        return -1;
+    }
+    s->family = (uint8_t)family;
+    return 0;
+}
+
+static void
+put_question(struct nlmsghdr *header, const struct upload_socket *s,
+             unsigned sequence)
+{
+    struct inet_diag_req_v2 *request;
+    size_t address_len = s->family == AF_INET6 ? 16 : 4;
+
+    header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    header->nlmsg_flags = NLM_F_REQUEST;
+    header->nlmsg_seq = sequence;
+    request = mnl_nlmsg_put_extra_header(header, sizeof(*request));
+    memset(request, 0, sizeof(*request));
+    request->sdiag_family = s->family;
+    request->sdiag_protocol = IPPROTO_TCP;
+    request->idiag_ext = 1 << (INET_DIAG_INFO - 1);
+    request->idiag_states = UINT32_MAX;
+    request->id.idiag_sport = htons(s->local_port);
+    request->id.idiag_dport = htons(s->remote_port);
+    memcpy(request->id.idiag_src, s->local, address_len);
+    memcpy(request->id.idiag_dst, s->remote, address_len);
+    request->id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
+    request->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+}
+
+static int
+take_answer(const struct nlmsghdr *header, void *argument)
+{
+    struct reading *reading = argument;
+    const struct inet_diag_msg *message = mnl_nlmsg_get_payload(header);
+    const struct nlattr *attribute;
+    uint64_t cookie = (uint64_t)message->id.idiag_cookie[1] << 32 |
+                      message->id.idiag_cookie[0];
+
+    reading->answer = SOCKET_GONE;
+    if (message->idiag_state == TCP_LISTEN_STATE ||
+        (reading->socket->cookie != 0 && reading->socket->cookie != cookie)) {
+        return MNL_CB_STOP;
+    }
+    mnl_attr_for_each(attribute, header, sizeof(*message))
+    {
+        struct tcp_info info = { .tcpi_state = 0 };
+        size_t len = mnl_attr_get_payload_len(attribute);
+
+        if (mnl_attr_get_type(attribute) != INET_DIAG_INFO ||
+            len < offsetof(struct tcp_info, tcpi_bytes_received) + 8) {
+            continue;
+        }
+        memcpy(&info, mnl_attr_get_payload(attribute),
+               len < sizeof(info) ? len : sizeof(info));
+        reading->socket->cookie = cookie;
+        reading->read_bytes =
+            (int64_t)info.tcpi_bytes_received - (int64_t)message->idiag_rqueue;
+        reading->answer = SOCKET_OPEN;
+    }
+    return MNL_CB_STOP;
+}
+
+static enum socket_answer
+ask(struct mnl_socket *netlink, struct reading *reading)
+{
+    static _Thread_local unsigned sequence;
+    char buffer[1024] __attribute__((aligned(8)));
+    struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+    ssize_t len;
+
+    put_question(header, reading->socket, ++sequence);
+    if (mnl_socket_sendto(netlink, header, header->nlmsg_len) < 0) {
+        return SOCKET_UNKNOWN;
+    }
+    len = mnl_socket_recvfrom(netlink, buffer, sizeof(buffer));
+    if (len < 0) {
+        return SOCKET_UNKNOWN;
+    }
+    if (mnl_cb_run(buffer, (size_t)len, sequence,
+                   mnl_socket_get_portid(netlink), take_answer, reading) < 0) {
+        return errno == ENOENT ? SOCKET_GONE : SOCKET_UNKNOWN;
+    }
+    return reading->answer;
+}
+
+enum socket_answer
+socket_gauge_read(struct upload_socket *socket, int64_t *read_bytes)
+{
+    static atomic_bool logged;
+    struct reading reading = { .socket = socket, .answer = SOCKET_UNKNOWN };
+    struct mnl_socket *netlink = thread_netlink();
+    enum socket_answer answer = SOCKET_UNKNOWN;
+
+    if (netlink != NULL) {
+        answer = ask(netlink, &reading);
+    }
+    if (answer == SOCKET_OPEN) {
+        *read_bytes = reading.read_bytes;
+        atomic_store(&logged, false);
+    }
+    if (answer == SOCKET_UNKNOWN) {
+        if (!atomic_exchange(&logged, true)) {
+            log_write(LOG_WARNING,
+                      "the socket gauge does not work: sock_diag: %m");
+        }
+        if (netlink != NULL) {
+            drop_netlink(netlink);
+        }
+    }
+    return answer;
+}

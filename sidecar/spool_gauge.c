@@ -1,0 +1,122 @@
+/* The spool gauge, over /proc. */
+#include "spool_gauge.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+static const char deleted[] = " (deleted)";
+
+enum { LINK_MAX_BYTES = SPOOL_PATH_MAX + sizeof(deleted) };
+
+static void
+log_once(int64_t pid)
+{
+    static atomic_bool logged;
+
+    if (!atomic_exchange(&logged, true)) {
+        log_write(LOG_WARNING,
+                  "the spool gauge does not work: /proc/%" PRId64 "/fd: %m "
+                  "(it needs the user of nginx's workers, or root)",
+                  pid);
+    }
+}
+
+/* Whether a descriptor's link names path, as it is or after its deletion. */
+static bool
+names(const char *text, ssize_t len, const char *path)
+{
+    size_t path_len = strlen(path);
+
+    if (len < (ssize_t)path_len || memcmp(text, path, path_len) != 0) {
+        return false;
+    }
+    len -= (ssize_t)path_len;
+    return len == 0 || (len == (ssize_t)sizeof(deleted) - 1 &&
+                        memcmp(text + path_len, deleted, (size_t)len) == 0);
+}
+
+static enum spool_answer
+read_by_name(const struct spool *spool, int64_t *size_bytes)
+{
+    struct stat st;
+
+    if (stat(spool->path, &st) < 0) {
+        return errno == ENOENT ? SPOOL_GONE : SPOOL_UNKNOWN;
+    }
+    *size_bytes = st.st_size;
+    return SPOOL_OPEN;
+}
+
+enum spool_answer
+spool_gauge_read(const struct spool *spool, int64_t *size_bytes)
+{
+    char name[64];
+    char text[LINK_MAX_BYTES];
+    struct stat st;
+
+    if (spool->fd < 0) {
+        return read_by_name(spool, size_bytes);
+    }
+    snprintf(name, sizeof(name), "/proc/%" PRId64 "/fd/%" PRId64, spool->pid,
+             spool->fd);
+    /* Size first: were the number used anew in between, the name tells. */
+    if (stat(name, &st) < 0) {
+        return errno == EACCES || errno == EPERM ? SPOOL_UNKNOWN : SPOOL_GONE;
+    }
+    if (!names(text, readlink(name, text, sizeof(text)), spool->path)) {
+        return SPOOL_GONE;
+    }
+    *size_bytes = st.st_size;
+    return SPOOL_OPEN;
+}
+
+static void
+match(int folder, const char *name, struct spool *spools, int count, int *left)
+{
+    char text[LINK_MAX_BYTES];
+    ssize_t len = readlinkat(folder, name, text, sizeof(text));
+
+    for (int i = 0; i < count; i++) {
+        if (spools[i].fd < 0 && names(text, len, spools[i].path)) {
+            spools[i].fd = strtoll(name, NULL, 10);
+            (*left)--;
+            return;
+        }
+    }
+}
+
+enum spool_answer
+spool_gauge_find(int64_t pid, struct spool *spools, int count)
+{
+    char name[32];
+    const struct dirent *entry;
+    int left = count;
+    DIR *folder;
+
+    snprintf(name, sizeof(name), "/proc/%" PRId64 "/fd", pid);
+    folder = opendir(name);
+    if (folder == NULL) {
+        if (errno == ENOENT) {
+            return SPOOL_GONE;
+        }
+        log_once(pid);
+        return SPOOL_UNKNOWN;
+    }
+    while (left > 0 && (entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            match(dirfd(folder), entry->d_name, spools, count, &left);
+        }
+    }
+    closedir(folder);
+    return SPOOL_OPEN;
+}

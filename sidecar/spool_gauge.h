@@ -1,0 +1,34 @@
+/*
+ * The spool gauge: the size of nginx's temporary body files, found among the
+ * descriptors of the worker in proc(5). It needs to run as the worker's user,
+ * or as root, in the same PID namespace. Thread-safe.
+ */
+#ifndef SIDECAR_SPOOL_GAUGE_H
+#define SIDECAR_SPOOL_GAUGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "upload.h"
+
+enum spool_answer {
+    SPOOL_OPEN,    /* the size is set */
+    SPOOL_GONE,    /* the worker has closed the file, or is gone itself */
+    SPOOL_UNKNOWN, /* the descriptors cannot be read; logged once */
+};
+
+/*
+ * The size of a file whose descriptor is known; where it is not, of the name,
+ * which stays with client_body_in_file_only.
+ */
+enum spool_answer spool_gauge_read(const struct spool *spool,
+                                   int64_t *size_bytes);
+
+/*
+ * Looks through the descriptors of worker pid for the files, one pass for
+ * all, and sets fd of those found. Returns SPOOL_OPEN when it could look.
+ */
+enum spool_answer spool_gauge_find(int64_t pid, struct spool *spools,
+                                   int count);
+
+#endif

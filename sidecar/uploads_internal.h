@@ -1,0 +1,73 @@
+/* What the source files of the uploads share. */
+#ifndef SIDECAR_UPLOADS_INTERNAL_H
+#define SIDECAR_UPLOADS_INTERNAL_H
+
+#include <pthread.h>
+
+#include "uploads.h"
+
+enum {
+    WORKERS_MAX = 64, /* workers whose scans are paced */
+    RATE_WINDOW_MS = 5000,
+    GRACE_MS = 1000, /* for an end event that is still under way */
+    DUE_PER_TICK = 64,
+    FILES_PER_TICK = 256,
+    SWEEP_PER_TICK = 2000,
+};
+
+/* When a worker's descriptors may be looked through again. */
+struct worker {
+    int64_t pid; /* 0: free */
+    int64_t next_scan_ms;
+};
+
+struct uploads {
+    struct store *store;
+    struct uploads_options options;
+
+    pthread_mutex_t lock; /* makes reading and writing back of a row one step */
+
+    pthread_mutex_t worker_lock;
+    struct worker workers[WORKERS_MAX];
+
+    /* The timer's. */
+    int64_t scan_row;      /* the file it looked at last */
+    struct spool *scanned; /* room for FILES_PER_TICK */
+};
+
+/* Whether the end of an attempt has not been told or concluded yet. */
+bool upload_runs(const struct upload *upload);
+
+/*
+ * Reads the gauges of a running attempt and updates its measured fields.
+ * Returns whether any has changed. Takes no lock of the uploads.
+ */
+bool measure(struct uploads *uploads, struct upload *upload, int64_t now_ms);
+
+/* Bytes a second over the window, or -1. */
+int64_t measured_rate(const struct upload *upload, int64_t now_ms);
+
+/* Has the descriptors of a worker's new files found, if it is time to look. */
+void resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms);
+
+/*
+ * The size of a temporary file; forgets one that is gone. Returns whether
+ * there is a size.
+ */
+bool file_size(struct uploads *uploads, const struct spool *spool,
+               int64_t *size_bytes);
+
+/* The temporary files that belong, or may belong, to an attempt. */
+int files_of(struct uploads *uploads, const struct upload *upload,
+             struct spool *spools, int max);
+
+/* Ends an attempt; the caller writes it back. */
+void finish(struct uploads *uploads, struct upload *upload, int64_t at_ms);
+
+/* Looks whether due attempts live; concludes what does not. */
+void check_due(struct uploads *uploads, int64_t now_ms);
+
+/* Logs that SQLite failed. */
+void log_store_error(struct uploads *uploads, const char *what);
+
+#endif

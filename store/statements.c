@@ -1,0 +1,54 @@
+/* All SQL of the store but the schema. */
+#include "columns.h"
+#include "store_internal.h"
+
+#define NAME(name)  ", \"" #name "\""
+#define PLACE(name) ", ?"
+
+#define UPLOAD_FIELDS "zone, id, attempt, socket" UPLOAD_COLUMNS(NAME)
+#define SPOOL_FIELDS  "row, pid, connection, request_hash, id, path, fd, seen_ms"
+
+const char *const store_statement_sql[STATEMENTS] = {
+    [FIND] = "SELECT " UPLOAD_FIELDS " FROM upload WHERE zone = ? AND id = ?"
+             " ORDER BY finished_ms > 0,"
+             " CASE WHEN finished_ms > 0 THEN -finished_ms ELSE started_ms END"
+             " LIMIT 1",
+    [GET] = "SELECT " UPLOAD_FIELDS " FROM upload"
+            " WHERE zone = ? AND id = ? AND attempt = ?",
+    [ATTEMPTS] = "SELECT " UPLOAD_FIELDS " FROM upload"
+                 " WHERE zone = ? AND id = ? LIMIT ?",
+    [ON_CONNECTION] = "SELECT " UPLOAD_FIELDS " FROM upload"
+                      " WHERE pid = ? AND connection = ? AND check_ms > 0"
+                      " LIMIT ?",
+    [PUT] = "REPLACE INTO upload (" UPLOAD_FIELDS
+            ") VALUES (?, ?, ?, ?" UPLOAD_COLUMNS(PLACE) ")",
+    [MEASURED] =
+        "UPDATE upload SET received_bytes = ?4, gauge = ?5, approximate = ?6,"
+        " \"mark_ms[0]\" = ?7, \"mark_ms[1]\" = ?8, \"mark_bytes[0]\" = ?9,"
+        " \"mark_bytes[1]\" = ?10, spooled = spooled OR ?11, updated_ms = ?12"
+        " WHERE zone = ?1 AND id = ?2 AND attempt = ?3 AND finished_ms = 0"
+        " AND received_bytes <= ?4",
+    [DELETE] = "DELETE FROM upload WHERE zone = ? AND id = ? AND attempt = ?",
+    [DUE] = "SELECT " UPLOAD_FIELDS " FROM upload"
+            " WHERE check_ms > 0 AND check_ms <= ? ORDER BY check_ms LIMIT ?",
+    [EXPIRED] = "SELECT zone, id, attempt FROM upload"
+                " WHERE zone = ? AND expires_ms > 0 AND expires_ms <= ?"
+                " ORDER BY expires_ms LIMIT 1",
+    [OLDEST_FINISHED] = "SELECT zone, id, attempt FROM upload"
+                        " WHERE zone = ? AND expires_ms > 0"
+                        " ORDER BY expires_ms LIMIT 1",
+    [COUNT] = "SELECT count(*) FROM upload",
+    [SPOOL_ADD] = "INSERT OR IGNORE INTO spool (pid, connection,"
+                  " request_hash, id, path, fd, seen_ms)"
+                  " VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [SPOOL_FOUND] = "UPDATE spool SET fd = ?2 WHERE row = ?1",
+    [SPOOL_DELETE] = "DELETE FROM spool WHERE row = ?",
+    [SPOOL_ON_CONNECTION] = "SELECT " SPOOL_FIELDS " FROM spool"
+                            " WHERE pid = ? AND connection = ? LIMIT ?",
+    [SPOOL_BY_ID] = "SELECT " SPOOL_FIELDS " FROM spool"
+                    " WHERE id = ? AND id <> '' ORDER BY seen_ms DESC LIMIT ?",
+    [SPOOL_UNRESOLVED] = "SELECT " SPOOL_FIELDS " FROM spool"
+                         " WHERE pid = ? AND fd < 0 LIMIT ?",
+    [SPOOL_SCAN] = "SELECT " SPOOL_FIELDS " FROM spool"
+                   " WHERE row > ? ORDER BY row LIMIT ?",
+};

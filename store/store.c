@@ -1,0 +1,141 @@
+/* Opening the database, its zones, its lock. */
+#include "store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "columns.h"
+#include "store_internal.h"
+
+#define AS_COLUMN(name) ", \"" #name "\" INTEGER NOT NULL"
+
+/*
+ * Partial indexes: one over what is finished, two over what runs. The key of
+ * a table WITHOUT ROWID is the table itself, one search finds a row.
+ */
+static const char schema[] =
+    "CREATE TABLE upload (zone INTEGER NOT NULL, id TEXT NOT NULL,"
+    " attempt BLOB NOT NULL, socket BLOB NOT NULL" UPLOAD_COLUMNS(
+        AS_COLUMN) ", PRIMARY KEY (zone, id, attempt)) WITHOUT ROWID;"
+                   "CREATE INDEX upload_expiry ON upload (zone, expires_ms)"
+                   " WHERE expires_ms > 0;"
+                   "CREATE INDEX upload_check ON upload (check_ms) WHERE check_ms > 0;"
+                   "CREATE INDEX upload_connection ON upload (pid, connection)"
+                   " WHERE check_ms > 0;"
+                   "CREATE TABLE spool (row INTEGER PRIMARY KEY, pid INTEGER NOT NULL,"
+                   " connection INTEGER NOT NULL, request_hash INTEGER NOT NULL,"
+                   " id TEXT NOT NULL, path TEXT NOT NULL, fd INTEGER NOT NULL,"
+                   " seen_ms INTEGER NOT NULL, UNIQUE (pid, connection, path));"
+                   "CREATE INDEX spool_id ON spool (id) WHERE id <> '';";
+
+struct store *
+store_new(const char **message)
+{
+    struct store *store = calloc(1, sizeof(*store));
+
+    if (store == NULL) {
+        *message = "out of memory";
+        return NULL;
+    }
+    pthread_mutex_init(&store->lock, NULL);
+    /* No-ops once SQLite is initialised, as by a second store in a test. */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    if (sqlite3_open_v2(":memory:", &store->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                            SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
+                        NULL) != SQLITE_OK ||
+        sqlite3_exec(store->db, schema, NULL, NULL, NULL) != SQLITE_OK) {
+        goto out;
+    }
+    for (int i = 0; i < STATEMENTS; i++) {
+        if (sqlite3_prepare_v3(store->db, store_statement_sql[i], -1,
+                               SQLITE_PREPARE_PERSISTENT, &store->statements[i],
+                               NULL) != SQLITE_OK) {
+            goto out;
+        }
+    }
+    return store;
+out:
+    *message = sqlite3_errstr(sqlite3_errcode(store->db));
+    store_free(store);
+    return NULL;
+}
+
+void
+store_free(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    for (int i = 0; i < STATEMENTS; i++) {
+        sqlite3_finalize(store->statements[i]);
+    }
+    for (int i = 0; i < store->zone_count; i++) {
+        free(store->zones[i].name);
+    }
+    sqlite3_close(store->db);
+    pthread_mutex_destroy(&store->lock);
+    free(store);
+}
+
+void
+store_error(struct store *store, char *text, size_t size)
+{
+    pthread_mutex_lock(&store->lock);
+    snprintf(text, size, "%s", sqlite3_errmsg(store->db));
+    pthread_mutex_unlock(&store->lock);
+}
+
+int
+store_zone_add(struct store *store, const char *name, int64_t size_bytes)
+{
+    struct zone *zone = &store->zones[store->zone_count];
+
+    if (store->zone_count == ZONES_MAX || store_zone_find(store, name) >= 0) {
+        return -1;
+    }
+    zone->name = strdup(name);
+    if (zone->name == NULL) {
+        return -1;
+    }
+    zone->size_bytes = size_bytes;
+    return store->zone_count++;
+}
+
+int
+store_zone_find(const struct store *store, const char *name)
+{
+    for (int i = 0; i < store->zone_count; i++) {
+        if (strcmp(store->zones[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int64_t
+store_zone_used(struct store *store, int zone)
+{
+    int64_t used_bytes;
+
+    pthread_mutex_lock(&store->lock);
+    used_bytes = store->zones[zone].used_bytes;
+    pthread_mutex_unlock(&store->lock);
+    return used_bytes;
+}
+
+sqlite3_stmt *
+store_statement_locked(struct store *store, enum statement which)
+{
+    return store->statements[which];
+}
+
+enum store_result
+store_run_locked(sqlite3_stmt *statement)
+{
+    int code = sqlite3_step(statement);
+
+    sqlite3_reset(statement);
+    return code == SQLITE_DONE ? STORE_OK : STORE_ERROR;
+}

@@ -1,0 +1,133 @@
+/*
+ * Uploads by zone and progress ID in an in-memory SQLite database: one
+ * connection, one lock, prepared statements. Every function is thread-safe;
+ * rows are copied out, nothing that is returned points into the store. Time
+ * is a parameter (monotonic milliseconds). Functions that return a number of
+ * rows return -1 on an SQLite error, see store_error().
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "upload.h"
+
+struct store;
+
+enum store_result {
+    STORE_OK,
+    STORE_NOT_FOUND,
+    STORE_FULL,  /* the zone's limit; nothing finished could make room */
+    STORE_ERROR, /* SQLite's; see store_error() */
+};
+
+enum {
+    ZONE_SIZE_MIN = 32768, /* bytes: eight pages of 4 KiB, as in nginx */
+    ZONES_MAX = 64,
+    STORE_SPOOLS_MAX = 100000, /* temporary files followed at once */
+    STORE_ERROR_MAX = 256      /* room for store_error(), with NUL */
+};
+
+/* Opens an empty database. Returns NULL and sets *message on failure. */
+struct store *store_new(const char **message);
+
+void store_free(struct store *store);
+
+/* Copies SQLite's message for the last error. */
+void store_error(struct store *store, char *text, size_t size);
+
+/*
+ * Adds a zone of size_bytes. Returns its index, or -1 when the name is taken
+ * or there are ZONES_MAX. To be called before other threads use the store.
+ */
+int store_zone_add(struct store *store, const char *name, int64_t size_bytes);
+
+/* The index of a zone, or -1. */
+int store_zone_find(const struct store *store, const char *name);
+
+/* Bytes in use of a zone's limit. */
+int64_t store_zone_used(struct store *store, int zone);
+
+/*
+ * The attempt that a probe asks for: the earliest started that runs, else the
+ * one that finished last.
+ */
+enum store_result store_upload_find(struct store *store, int zone,
+                                    const char *id, struct upload *upload);
+
+/* One attempt by its whole key. */
+enum store_result store_upload_get(struct store *store, int zone,
+                                   const char *id, const uint8_t *attempt,
+                                   struct upload *upload);
+
+/* The attempts of one ID, at most max. Returns their number. */
+int store_upload_attempts(struct store *store, int zone, const char *id,
+                          struct upload *uploads, int max);
+
+/* The running attempts on one connection, at most max. Returns their number. */
+int store_upload_on_connection(struct store *store, int64_t pid,
+                               int64_t connection, struct upload *uploads,
+                               int max);
+
+/*
+ * Writes a row, new or known by its key. For a new one the oldest finished
+ * uploads of the zone make room where the limit wants it; *evicted is their
+ * number. received_bytes never falls below what is stored.
+ */
+enum store_result store_upload_put(struct store *store,
+                                   const struct upload *upload,
+                                   unsigned *evicted);
+
+/*
+ * Writes what a probe has measured: received, its gauge, marks, spooled,
+ * updated; not the rest, which an event may have changed meanwhile. Leaves a
+ * finished attempt, and one that has received more, alone.
+ */
+enum store_result store_upload_measured(struct store *store,
+                                        const struct upload *upload);
+
+enum store_result store_upload_delete(struct store *store, int zone,
+                                      const char *id, const uint8_t *attempt);
+
+/* The running attempts whose check_ms has come, earliest first. */
+int store_upload_due(struct store *store, int64_t now_ms,
+                     struct upload *uploads, int max);
+
+/* Deletes at most max expired uploads. Returns how many. */
+int store_sweep(struct store *store, int64_t now_ms, int max);
+
+/* The number of attempts stored. */
+int store_upload_count(struct store *store);
+
+/*
+ * Adds a temporary file, or does nothing if the path is known for the
+ * connection. STORE_FULL at STORE_SPOOLS_MAX.
+ */
+enum store_result store_spool_add(struct store *store,
+                                  const struct spool *spool);
+
+/* Writes the descriptor of a file that was found. */
+enum store_result store_spool_found(struct store *store, int64_t row,
+                                    int64_t fd);
+
+enum store_result store_spool_delete(struct store *store, int64_t row);
+
+/* The files of one connection, at most max. Returns their number. */
+int store_spool_on_connection(struct store *store, int64_t pid,
+                              int64_t connection, struct spool *spools,
+                              int max);
+
+/* The files whose request line carried this ID, newest first. */
+int store_spool_by_id(struct store *store, const char *id, struct spool *spools,
+                      int max);
+
+/* The files of one worker whose descriptor is not known yet. */
+int store_spool_unresolved(struct store *store, int64_t pid,
+                           struct spool *spools, int max);
+
+/* The files in order, from the one behind row after on. */
+int store_spool_scan(struct store *store, int64_t after, struct spool *spools,
+                     int max);
+
+#endif

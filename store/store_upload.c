@@ -1,0 +1,355 @@
+/* The table of uploads: finding, writing, expiring. */
+#include <string.h>
+
+#include "columns.h"
+#include "store_internal.h"
+
+enum {
+    /*
+     * What a row costs besides its ID, rounded up: the record, its entries in
+     * the indexes, and the share of pages that are not full.
+     */
+    ROW_COST_BYTES = 256
+};
+
+static int64_t
+row_cost(const char *id)
+{
+    return ROW_COST_BYTES + 2 * (int64_t)strlen(id);
+}
+
+static void
+bind_key(sqlite3_stmt *s, int zone, const char *id, const uint8_t *attempt)
+{
+    sqlite3_bind_int(s, 1, zone);
+    sqlite3_bind_text(s, 2, id, -1, SQLITE_STATIC);
+    if (attempt != NULL) {
+        sqlite3_bind_blob(s, 3, attempt, UPLOAD_ATTEMPT_BYTES, SQLITE_STATIC);
+    }
+}
+
+static void
+read_blob(sqlite3_stmt *s, int column, void *to, size_t size)
+{
+    const void *from = sqlite3_column_blob(s, column);
+    size_t len = (size_t)sqlite3_column_bytes(s, column);
+
+    memset(to, 0, size);
+    if (from != NULL) {
+        memcpy(to, from, len < size ? len : size);
+    }
+}
+
+static void
+read_key(sqlite3_stmt *s, struct upload *upload)
+{
+    size_t id_len;
+
+    upload->zone = sqlite3_column_int(s, 0);
+    id_len = (size_t)sqlite3_column_bytes(s, 1);
+    memset(upload->id, 0, sizeof(upload->id));
+    memcpy(upload->id, sqlite3_column_text(s, 1), id_len);
+    read_blob(s, 2, upload->attempt, sizeof(upload->attempt));
+}
+
+static void
+read_row(sqlite3_stmt *s, struct upload *upload)
+{
+    int column = 4;
+
+    read_key(s, upload);
+    read_blob(s, 3, &upload->socket, sizeof(upload->socket));
+#define READ(name) \
+    upload->name = (__typeof__(upload->name))sqlite3_column_int64(s, column++);
+    UPLOAD_COLUMNS(READ)
+#undef READ
+}
+
+static void
+bind_row(sqlite3_stmt *s, const struct upload *upload)
+{
+    size_t socket_len = upload->socket.family ? sizeof(upload->socket) : 0;
+    int place = 5;
+
+    bind_key(s, upload->zone, upload->id, upload->attempt);
+    sqlite3_bind_blob(s, 4, &upload->socket, (int)socket_len, SQLITE_STATIC);
+#define BIND(name) sqlite3_bind_int64(s, place++, (int64_t)upload->name);
+    UPLOAD_COLUMNS(BIND)
+#undef BIND
+}
+
+/* Steps through the rows of a bound statement, and resets it. */
+static int
+read_rows(sqlite3_stmt *s, struct upload *uploads, int max)
+{
+    int count = 0;
+    int code;
+
+    while ((code = sqlite3_step(s)) == SQLITE_ROW && count < max) {
+        read_row(s, &uploads[count++]);
+    }
+    sqlite3_reset(s);
+    return code == SQLITE_DONE || code == SQLITE_ROW ? count : -1;
+}
+
+static enum store_result
+found(int count)
+{
+    if (count < 0) {
+        return STORE_ERROR;
+    }
+    return count > 0 ? STORE_OK : STORE_NOT_FOUND;
+}
+
+enum store_result
+store_upload_find(struct store *store, int zone, const char *id,
+                  struct upload *upload)
+{
+    sqlite3_stmt *s;
+    int count;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, FIND);
+    bind_key(s, zone, id, NULL);
+    count = read_rows(s, upload, 1);
+    pthread_mutex_unlock(&store->lock);
+    return found(count);
+}
+
+static enum store_result
+get_locked(struct store *store, int zone, const char *id,
+           const uint8_t *attempt, struct upload *upload)
+{
+    sqlite3_stmt *s = store_statement_locked(store, GET);
+
+    bind_key(s, zone, id, attempt);
+    return found(read_rows(s, upload, 1));
+}
+
+enum store_result
+store_upload_get(struct store *store, int zone, const char *id,
+                 const uint8_t *attempt, struct upload *upload)
+{
+    enum store_result result;
+
+    pthread_mutex_lock(&store->lock);
+    result = get_locked(store, zone, id, attempt, upload);
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+int
+store_upload_attempts(struct store *store, int zone, const char *id,
+                      struct upload *uploads, int max)
+{
+    sqlite3_stmt *s;
+    int count;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, ATTEMPTS);
+    bind_key(s, zone, id, NULL);
+    sqlite3_bind_int(s, 3, max);
+    count = read_rows(s, uploads, max);
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}
+
+int
+store_upload_on_connection(struct store *store, int64_t pid, int64_t connection,
+                           struct upload *uploads, int max)
+{
+    sqlite3_stmt *s;
+    int count;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, ON_CONNECTION);
+    sqlite3_bind_int64(s, 1, pid);
+    sqlite3_bind_int64(s, 2, connection);
+    sqlite3_bind_int(s, 3, max);
+    count = read_rows(s, uploads, max);
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}
+
+static enum store_result
+delete_locked(struct store *store, int zone, const char *id,
+              const uint8_t *attempt)
+{
+    sqlite3_stmt *s = store_statement_locked(store, DELETE);
+    enum store_result result;
+
+    bind_key(s, zone, id, attempt);
+    result = store_run_locked(s);
+    if (result == STORE_OK && sqlite3_changes(store->db) > 0) {
+        store->zones[zone].used_bytes -= row_cost(id);
+    }
+    return result;
+}
+
+enum store_result
+store_upload_delete(struct store *store, int zone, const char *id,
+                    const uint8_t *attempt)
+{
+    enum store_result result;
+
+    pthread_mutex_lock(&store->lock);
+    result = delete_locked(store, zone, id, attempt);
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+/* Deletes the first row that a bound statement finds, if any. */
+static enum store_result
+delete_first_locked(struct store *store, sqlite3_stmt *s)
+{
+    struct upload upload;
+    int code = sqlite3_step(s);
+
+    if (code == SQLITE_ROW) {
+        read_key(s, &upload);
+    }
+    sqlite3_reset(s);
+    if (code != SQLITE_ROW) {
+        return code == SQLITE_DONE ? STORE_NOT_FOUND : STORE_ERROR;
+    }
+    return delete_locked(store, upload.zone, upload.id, upload.attempt);
+}
+
+static enum store_result
+make_room_locked(struct store *store, const struct upload *upload,
+                 unsigned *evicted)
+{
+    struct zone *zone = &store->zones[upload->zone];
+    enum store_result result = STORE_OK;
+
+    while (zone->used_bytes + row_cost(upload->id) > zone->size_bytes) {
+        sqlite3_stmt *s = store_statement_locked(store, OLDEST_FINISHED);
+
+        sqlite3_bind_int(s, 1, upload->zone);
+        result = delete_first_locked(store, s);
+        if (result != STORE_OK) {
+            return result == STORE_NOT_FOUND ? STORE_FULL : result;
+        }
+        (*evicted)++;
+    }
+    return result;
+}
+
+enum store_result
+store_upload_put(struct store *store, const struct upload *upload,
+                 unsigned *evicted)
+{
+    struct upload old = { .received_bytes = 0 };
+    struct upload row = *upload;
+    enum store_result result;
+    sqlite3_stmt *s;
+
+    *evicted = 0;
+    pthread_mutex_lock(&store->lock);
+    result = get_locked(store, upload->zone, upload->id, upload->attempt, &old);
+    if (result == STORE_NOT_FOUND) {
+        result = make_room_locked(store, upload, evicted);
+        if (result == STORE_OK) {
+            store->zones[upload->zone].used_bytes += row_cost(upload->id);
+        }
+    }
+    if (result == STORE_OK) {
+        /* A probe may have counted further since the caller read the row. */
+        if (old.received_bytes > row.received_bytes) {
+            row.received_bytes = old.received_bytes;
+            row.updated_ms = old.updated_ms;
+        }
+        s = store_statement_locked(store, PUT);
+        bind_row(s, &row);
+        result = store_run_locked(s);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+enum store_result
+store_upload_measured(struct store *store, const struct upload *upload)
+{
+    enum store_result result;
+    sqlite3_stmt *s;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, MEASURED);
+    bind_key(s, upload->zone, upload->id, upload->attempt);
+    sqlite3_bind_int64(s, 4, upload->received_bytes);
+    sqlite3_bind_int(s, 5, upload->gauge);
+    sqlite3_bind_int(s, 6, upload->approximate);
+    sqlite3_bind_int64(s, 7, upload->mark_ms[0]);
+    sqlite3_bind_int64(s, 8, upload->mark_ms[1]);
+    sqlite3_bind_int64(s, 9, upload->mark_bytes[0]);
+    sqlite3_bind_int64(s, 10, upload->mark_bytes[1]);
+    sqlite3_bind_int(s, 11, upload->spooled);
+    sqlite3_bind_int64(s, 12, upload->updated_ms);
+    result = store_run_locked(s);
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+int
+store_upload_due(struct store *store, int64_t now_ms, struct upload *uploads,
+                 int max)
+{
+    sqlite3_stmt *s;
+    int count;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, DUE);
+    sqlite3_bind_int64(s, 1, now_ms);
+    sqlite3_bind_int(s, 2, max);
+    count = read_rows(s, uploads, max);
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}
+
+static enum store_result
+sweep_one_locked(struct store *store, int zone, int64_t now_ms)
+{
+    sqlite3_stmt *s = store_statement_locked(store, EXPIRED);
+
+    sqlite3_bind_int(s, 1, zone);
+    sqlite3_bind_int64(s, 2, now_ms);
+    return delete_first_locked(store, s);
+}
+
+int
+store_sweep(struct store *store, int64_t now_ms, int max)
+{
+    int swept = 0;
+    enum store_result result = STORE_OK;
+
+    for (int zone = 0; zone < store->zone_count; zone++) {
+        do {
+            /* A lock for each row: a probe never waits for a whole sweep. */
+            pthread_mutex_lock(&store->lock);
+            result = swept < max ? sweep_one_locked(store, zone, now_ms)
+                                 : STORE_NOT_FOUND;
+            pthread_mutex_unlock(&store->lock);
+            swept += result == STORE_OK;
+        } while (result == STORE_OK);
+        if (result == STORE_ERROR) {
+            return -1;
+        }
+    }
+    return swept;
+}
+
+int
+store_upload_count(struct store *store)
+{
+    sqlite3_stmt *s;
+    int count = -1;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, COUNT);
+    if (sqlite3_step(s) == SQLITE_ROW) {
+        count = sqlite3_column_int(s, 0);
+    }
+    sqlite3_reset(s);
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}

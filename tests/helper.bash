@@ -1,0 +1,207 @@
+# Shared by the bats files: a site made of the shipped snippets, started on
+# loopback under the test's own temporary folder, and stopped by saved pid.
+#
+#   site_start            daemon and nginx
+#   SITE_HTTP ...         additions to nginx.conf, see site_write
+#   probe ID [OUTPUT]     the answer's body
+#   wait_until COMMAND    polls until COMMAND succeeds, 10 s at most
+
+ROOT=$(cd "${BATS_TEST_DIRNAME:-tests}/.." && pwd)
+BUILD=${BUILD:-build}
+CLIENT=$ROOT/tests/client
+
+# A run that was cut off must not leave its ports to the next one: each file of
+# tests gets ports of its own, each test the next ones.
+site_ports() {
+    local base=$((20000 + (BASHPID * 16) % 12000))
+
+    PORT=$base              # plain HTTP/1.1
+    TLS_PORT=$((base + 1))  # TLS, HTTP/1.1 and HTTP/2
+    APP_PORT=$((base + 2))  # the application behind nginx
+    DEAD_PORT=$((base + 3)) # nobody listens here
+    EVENT_PORT=$((base + 4))
+    FASTCGI_PORT=$((base + 5))
+    SCGI_PORT=$((base + 6))
+    URL=http://127.0.0.1:$PORT
+    TLS_URL=https://127.0.0.1:$TLS_PORT
+}
+
+# Polls a command, ten times a second or faster, for SECONDS_MAX (10).
+wait_until() {
+    local end=$((SECONDS + ${SECONDS_MAX:-10}))
+
+    until "$@"; do
+        ((SECONDS < end)) || {
+            echo "timed out waiting for: $*" >&2
+            return 1
+        }
+        sleep 0.05
+    done
+}
+
+is_listening() {
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# The certificate of the site; made once per run.
+site_certificate() {
+    if [ ! -f "$BATS_RUN_TMPDIR/site.crt" ]; then
+        openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+            -keyout "$BATS_RUN_TMPDIR/site.key" \
+            -out "$BATS_RUN_TMPDIR/site.crt" 2>/dev/null
+    fi
+}
+
+# Writes upload-progressd.conf and nginx.conf. A test shapes them beforehand by
+#   DAEMON_CONF     further directives of the daemon
+#   SITE_LOCATION   further directives of the tracked location
+#   SITE_SERVER     further locations
+#   SITE_HTTP       further directives of http { }
+#   SITE_SNIPPET    the snippet of the tracked location (location.conf)
+#   SITE_WORKERS    worker processes (1)
+site_write() {
+    SITE=$BATS_TEST_TMPDIR/site
+    mkdir -p "$SITE/run" "$SITE/log" "$SITE/temp" "$SITE/conf"
+    make -s -C "$ROOT" install-snippets DESTDIR= \
+        SNIPPETDIR="$SITE/conf/upload-progress" RUNDIR="$SITE/run" \
+        LOGDIR="$SITE/log" EVENT_ADDRESS="127.0.0.1:$EVENT_PORT"
+    site_certificate
+    cat > "$SITE/upload-progressd.conf" <<CONF
+error_log $SITE/log/upload-progressd.log debug;
+pid $SITE/run/upload-progressd.pid;
+listen unix:$SITE/run/fastcgi.sock fastcgi;
+listen unix:$SITE/run/scgi.sock scgi;
+listen 127.0.0.1:$EVENT_PORT syslog;
+upload_progress uploads 16m;
+track_uploads uploads ${SITE_TTL:-60s};
+${DAEMON_CONF:-}
+CONF
+    cat > "$SITE/conf/nginx.conf" <<CONF
+worker_processes ${SITE_WORKERS:-1};
+$([ "$(id -u)" -ne 0 ] || echo "user root;")
+pid $SITE/nginx.pid;
+error_log $SITE/log/error.log;
+events { worker_connections 2048; }
+http {
+    client_body_temp_path $SITE/temp/body;
+    proxy_temp_path $SITE/temp/proxy;
+    fastcgi_temp_path $SITE/temp/fastcgi;
+    scgi_temp_path $SITE/temp/scgi;
+    uwsgi_temp_path $SITE/temp/uwsgi;
+    access_log $SITE/log/access.log;
+    client_max_body_size 64m;
+    ssl_certificate $BATS_RUN_TMPDIR/site.crt;
+    ssl_certificate_key $BATS_RUN_TMPDIR/site.key;
+    include upload-progress/http.conf;
+    ${SITE_HTTP:-}
+    server {
+        listen 127.0.0.1:$PORT;
+        listen [::1]:$PORT;
+        listen 127.0.0.1:$TLS_PORT ssl http2;
+        include upload-progress/server.conf;
+        location /upload {
+            include upload-progress/${SITE_SNIPPET:-location.conf};
+            proxy_pass http://127.0.0.1:$APP_PORT;
+            ${SITE_LOCATION:-}
+        }
+        location /other { return 200 "other\n"; }
+        ${SITE_SERVER:-}
+    }
+}
+CONF
+}
+
+# The application behind nginx: see client/app.mjs for its URIs.
+app_start() {
+    node "$CLIENT/app.mjs" "$APP_PORT" 3>&- &
+    APP_PID=$!
+    wait_until is_listening "$APP_PORT"
+}
+
+daemon_start() {
+    "$ROOT/$BUILD/upload-progressd" -c "$SITE/upload-progressd.conf" \
+        2> "$SITE/log/stderr" 3>&- &
+    DAEMON_PID=$!
+    wait_until test -s "$SITE/run/upload-progressd.pid"
+}
+
+daemon_stop() {
+    [ -n "${DAEMON_PID:-}" ] || return 0
+    kill -CONT "$DAEMON_PID" 2>/dev/null
+    kill "$DAEMON_PID" 2>/dev/null
+    wait "$DAEMON_PID"
+    local status=$?
+    DAEMON_PID=
+    return $status
+}
+
+nginx_start() {
+    "${NGINX:-/usr/sbin/nginx}" -p "$SITE" -c "$SITE/conf/nginx.conf" \
+        2> "$SITE/log/nginx-stderr" 3>&-
+    wait_until test -s "$SITE/nginx.pid"
+    wait_until is_listening "$PORT"
+}
+
+nginx_stop() {
+    [ -s "$SITE/nginx.pid" ] || return 0
+    kill "$(cat "$SITE/nginx.pid")"
+    wait_until test ! -e "$SITE/nginx.pid"
+}
+
+site_start() {
+    site_ports
+    site_write
+    app_start
+    daemon_start
+    nginx_start
+}
+
+# Stops all, shows the logs of a failed test, fails on a sanitizer's report.
+site_stop() {
+    local status=0
+
+    [ -n "${SITE:-}" ] || return 0
+    nginx_stop || status=1
+    daemon_stop || {
+        echo "upload-progressd ended with status $?" >&2
+        status=1
+    }
+    [ -z "${APP_PID:-}" ] || kill "$APP_PID" 2>/dev/null
+    if grep -E 'Sanitizer|runtime error' "$SITE"/log/*; then
+        status=1
+    fi
+    if [ -z "${BATS_TEST_COMPLETED:-}" ] || [ $status -ne 0 ]; then
+        tail -n 60 "$SITE"/log/*
+    fi
+    return $status
+}
+
+setup() { :; }
+
+teardown() {
+    site_stop
+}
+
+# probe ID [OUTPUT [BASE_URL]]: OUTPUT is "", jsonp, java, xml or detail.
+probe() {
+    curl -sS "${3:-$URL}/progress${2:+/$2}?X-Progress-ID=$1"
+}
+
+# field NAME: of the detailed output on standard input.
+field() {
+    node -e 'let s = ""; process.stdin.on("data", d => s += d).on("end",
+        () => console.log(String(JSON.parse(s)[process.argv[1]])))' "$1"
+}
+
+# state_is ID STATE, for wait_until.
+state_is() {
+    [[ $(probe "$1") == *"\"state\" : \"$2\""* ]]
+}
+
+# make_file BYTES: prints the name of a file of that size.
+make_file() {
+    local file=$BATS_TEST_TMPDIR/body-$1
+
+    [ -f "$file" ] || head -c "$1" /dev/zero > "$file"
+    echo "$file"
+}
