@@ -20,7 +20,7 @@ enum life {
 };
 
 static enum life
-look(struct uploads *uploads, struct upload *upload)
+look(struct uploads *uploads, struct upload *upload, int64_t now_ms)
 {
     struct spool spools[FILES_MAX];
     int64_t size_bytes;
@@ -30,7 +30,7 @@ look(struct uploads *uploads, struct upload *upload)
         int count = files_of(uploads, upload, spools, FILES_MAX);
 
         for (int i = 0; i < count; i++) {
-            if (file_size(uploads, &spools[i], &size_bytes)) {
+            if (file_size(uploads, &spools[i], now_ms, &size_bytes)) {
                 return LIFE_ALIVE;
             }
         }
@@ -123,7 +123,7 @@ check(struct uploads *uploads, struct upload *seen, int64_t now_ms)
     if (measure(uploads, seen, now_ms)) {
         store_upload_measured(uploads->store, seen);
     }
-    life = look(uploads, seen);
+    life = look(uploads, seen, now_ms);
     pthread_mutex_lock(&uploads->lock);
     /* An event may have come since: judge the row as it is now. */
     if (store_upload_get(uploads->store, seen->zone, seen->id, seen->attempt,

@@ -120,3 +120,35 @@ spool_gauge_find(int64_t pid, struct spool *spools, int count)
     closedir(folder);
     return SPOOL_OPEN;
 }
+
+int
+spool_gauge_hold(const struct spool *spool)
+{
+    char name[64];
+    char text[LINK_MAX_BYTES];
+    int fd;
+
+    snprintf(name, sizeof(name), "/proc/%" PRId64 "/fd/%" PRId64, spool->pid,
+             spool->fd);
+    fd = open(name, O_PATH | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    /* The worker may have used the number for another file since. */
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    if (!names(text, readlink(name, text, sizeof(text)), spool->path)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int64_t
+spool_gauge_release(int held_fd)
+{
+    struct stat st;
+    int64_t size_bytes = fstat(held_fd, &st) == 0 ? st.st_size : -1;
+
+    close(held_fd);
+    return size_bytes;
+}

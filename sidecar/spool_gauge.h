@@ -31,4 +31,14 @@ enum spool_answer spool_gauge_read(const struct spool *spool,
 enum spool_answer spool_gauge_find(int64_t pid, struct spool *spools,
                                    int count);
 
+/*
+ * Opens a file that was found, without access to its contents, so that its
+ * last size can be read after the worker has closed it. The file's space is
+ * freed only once the descriptor is closed. Returns it, or -1.
+ */
+int spool_gauge_hold(const struct spool *spool);
+
+/* Closes a held descriptor. Returns the file's last size, or -1. */
+int64_t spool_gauge_release(int held_fd);
+
 #endif

@@ -439,7 +439,8 @@ progress_of_file(struct uploads *uploads, const char *id, int64_t after_ms,
     int64_t size_bytes;
 
     if (store_spool_by_id(uploads->store, id, &spool, 1) != 1 ||
-        spool.seen_ms <= after_ms || !file_size(uploads, &spool, &size_bytes)) {
+        spool.seen_ms <= after_ms ||
+        !file_size(uploads, &spool, now_ms, &size_bytes)) {
         return false;
     }
     memset(upload, 0, sizeof(*upload));
@@ -556,7 +557,7 @@ check_files(struct uploads *uploads, int64_t now_ms)
         if (spools[i].fd < 0) {
             resolve_files(uploads, spools[i].pid, now_ms);
         } else {
-            file_size(uploads, &spools[i], &size_bytes);
+            file_size(uploads, &spools[i], now_ms, &size_bytes);
         }
     }
 }

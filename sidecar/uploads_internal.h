@@ -11,7 +11,7 @@ enum {
     RATE_WINDOW_MS = 5000,
     GRACE_MS = 1000, /* for an end event that is still under way */
     DUE_PER_TICK = 64,
-    FILES_PER_TICK = 256,
+    FILES_PER_TICK = 1024,
     SWEEP_PER_TICK = 2000,
 };
 
@@ -55,7 +55,14 @@ void resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms);
  * there is a size.
  */
 bool file_size(struct uploads *uploads, const struct spool *spool,
-               int64_t *size_bytes);
+               int64_t now_ms, int64_t *size_bytes);
+
+/* Credits the last size of a file that is gone to the one it belongs to. */
+void credit_file(struct uploads *uploads, const struct spool *spool,
+                 int64_t size_bytes, int64_t now_ms);
+
+/* Whether the request line that nginx logged can be that of the attempt. */
+bool file_may_belong(const struct upload *upload, const struct spool *spool);
 
 /* The temporary files that belong, or may belong, to an attempt. */
 int files_of(struct uploads *uploads, const struct upload *upload,

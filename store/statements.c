@@ -6,7 +6,8 @@
 #define PLACE(name) ", ?"
 
 #define UPLOAD_FIELDS "zone, id, attempt, socket" UPLOAD_COLUMNS(NAME)
-#define SPOOL_FIELDS  "row, pid, connection, request_hash, id, path, fd, seen_ms"
+#define SPOOL_FIELDS \
+    "row, pid, connection, request_hash, id, path, fd, seen_ms, held_fd"
 
 const char *const store_statement_sql[STATEMENTS] = {
     [FIND] = "SELECT " UPLOAD_FIELDS " FROM upload WHERE zone = ? AND id = ?"
@@ -41,8 +42,9 @@ const char *const store_statement_sql[STATEMENTS] = {
     [SPOOL_ADD] = "INSERT OR IGNORE INTO spool (pid, connection,"
                   " request_hash, id, path, fd, seen_ms)"
                   " VALUES (?, ?, ?, ?, ?, ?, ?)",
-    [SPOOL_FOUND] = "UPDATE spool SET fd = ?2 WHERE row = ?1",
-    [SPOOL_DELETE] = "DELETE FROM spool WHERE row = ?",
+    [SPOOL_FOUND] = "UPDATE spool SET fd = ?2, held_fd = ?3"
+                    " WHERE row = ?1 AND fd < 0",
+    [SPOOL_TAKE] = "DELETE FROM spool WHERE row = ? RETURNING held_fd",
     [SPOOL_ON_CONNECTION] = "SELECT " SPOOL_FIELDS " FROM spool"
                             " WHERE pid = ? AND connection = ? LIMIT ?",
     [SPOOL_BY_ID] = "SELECT " SPOOL_FIELDS " FROM spool"

@@ -26,7 +26,8 @@ static const char schema[] =
                    "CREATE TABLE spool (row INTEGER PRIMARY KEY, pid INTEGER NOT NULL,"
                    " connection INTEGER NOT NULL, request_hash INTEGER NOT NULL,"
                    " id TEXT NOT NULL, path TEXT NOT NULL, fd INTEGER NOT NULL,"
-                   " seen_ms INTEGER NOT NULL, UNIQUE (pid, connection, path));"
+                   " seen_ms INTEGER NOT NULL, held_fd INTEGER NOT NULL DEFAULT -1,"
+                   " UNIQUE (pid, connection, path));"
                    "CREATE INDEX spool_id ON spool (id) WHERE id <> '';";
 
 struct store *

@@ -107,11 +107,19 @@ int store_upload_count(struct store *store);
 enum store_result store_spool_add(struct store *store,
                                   const struct spool *spool);
 
-/* Writes the descriptor of a file that was found. */
+/*
+ * Writes the worker's descriptor of a file, and the caller's own, or -1.
+ * STORE_NOT_FOUND when another thread has found it before.
+ */
 enum store_result store_spool_found(struct store *store, int64_t row,
-                                    int64_t fd);
+                                    int64_t fd, int64_t held_fd);
 
-enum store_result store_spool_delete(struct store *store, int64_t row);
+/*
+ * Deletes a file and hands its held_fd over to the caller. STORE_NOT_FOUND
+ * when another thread has taken it.
+ */
+enum store_result store_spool_take(struct store *store, int64_t row,
+                                   int64_t *held_fd);
 
 /* The files of one connection, at most max. Returns their number. */
 int store_spool_on_connection(struct store *store, int64_t pid,

@@ -22,7 +22,7 @@ enum statement {
     COUNT,
     SPOOL_ADD,
     SPOOL_FOUND,
-    SPOOL_DELETE,
+    SPOOL_TAKE,
     SPOOL_ON_CONNECTION,
     SPOOL_BY_ID,
     SPOOL_UNRESOLVED,

@@ -27,6 +27,7 @@ read_rows(sqlite3_stmt *s, struct spool *spools, int max)
         read_text(s, 5, spool->path, sizeof(spool->path));
         spool->fd = sqlite3_column_int64(s, 6);
         spool->seen_ms = sqlite3_column_int64(s, 7);
+        spool->held_fd = sqlite3_column_int64(s, 8);
     }
     sqlite3_reset(s);
     return code == SQLITE_DONE || code == SQLITE_ROW ? count : -1;
@@ -58,7 +59,7 @@ store_spool_add(struct store *store, const struct spool *spool)
 }
 
 enum store_result
-store_spool_found(struct store *store, int64_t row, int64_t fd)
+store_spool_found(struct store *store, int64_t row, int64_t fd, int64_t held_fd)
 {
     enum store_result result;
     sqlite3_stmt *s;
@@ -67,26 +68,33 @@ store_spool_found(struct store *store, int64_t row, int64_t fd)
     s = store_statement_locked(store, SPOOL_FOUND);
     sqlite3_bind_int64(s, 1, row);
     sqlite3_bind_int64(s, 2, fd);
+    sqlite3_bind_int64(s, 3, held_fd);
     result = store_run_locked(s);
+    if (result == STORE_OK && sqlite3_changes(store->db) == 0) {
+        result = STORE_NOT_FOUND;
+    }
     pthread_mutex_unlock(&store->lock);
     return result;
 }
 
 enum store_result
-store_spool_delete(struct store *store, int64_t row)
+store_spool_take(struct store *store, int64_t row, int64_t *held_fd)
 {
-    enum store_result result;
+    enum store_result result = STORE_NOT_FOUND;
     sqlite3_stmt *s;
+    int code;
 
     pthread_mutex_lock(&store->lock);
-    s = store_statement_locked(store, SPOOL_DELETE);
+    s = store_statement_locked(store, SPOOL_TAKE);
     sqlite3_bind_int64(s, 1, row);
-    result = store_run_locked(s);
-    if (result == STORE_OK) {
-        store->spool_count -= sqlite3_changes(store->db);
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        *held_fd = sqlite3_column_int64(s, 0);
+        store->spool_count--;
+        result = STORE_OK;
     }
+    sqlite3_reset(s);
     pthread_mutex_unlock(&store->lock);
-    return result;
+    return code == SQLITE_DONE ? result : STORE_ERROR;
 }
 
 int

@@ -84,6 +84,7 @@ struct spool {
     char path[SPOOL_PATH_MAX + 1];
     int64_t fd;      /* the worker's descriptor of it; -1 until found */
     int64_t seen_ms; /* when nginx told of it */
+    int64_t held_fd; /* the caller's own descriptor of it; -1 for none */
 };
 
 #endif
