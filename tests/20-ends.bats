@@ -53,7 +53,7 @@ detail() {
 }
 
 @test "413: no start is told, the end alone" {
-    SITE_LOCATION="client_max_body_size 100k;"
+    SITE_BODY_MAX=100k
     site_start
     [ "$(send one 300000)" = 413 ]
     ends_as one error 413

@@ -55,6 +55,7 @@ site_certificate() {
 # Writes upload-progressd.conf and nginx.conf. A test shapes them beforehand by
 #   DAEMON_CONF     further directives of the daemon
 #   SITE_LOCATION   further directives of the tracked location
+#   SITE_BODY_MAX   its client_max_body_size (64m); elsewhere it is nginx's
 #   SITE_SERVER     further locations
 #   SITE_HTTP       further directives of http { }
 #   SITE_SNIPPET    the snippet of the tracked location (location.conf)
@@ -89,7 +90,6 @@ http {
     scgi_temp_path $SITE/temp/scgi;
     uwsgi_temp_path $SITE/temp/uwsgi;
     access_log $SITE/log/access.log;
-    client_max_body_size 64m;
     ssl_certificate $BATS_RUN_TMPDIR/site.crt;
     ssl_certificate_key $BATS_RUN_TMPDIR/site.key;
     include upload-progress/http.conf;
@@ -102,6 +102,7 @@ http {
         location /upload {
             include upload-progress/${SITE_SNIPPET:-location.conf};
             proxy_pass http://127.0.0.1:$APP_PORT;
+            client_max_body_size ${SITE_BODY_MAX:-64m};
             ${SITE_LOCATION:-}
         }
         location /other { return 200 "other\n"; }
