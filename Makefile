@@ -103,7 +103,7 @@ test: dependencies-test
 unit-tests: $(UNIT_TESTS)
 
 lint: dependencies-lint
-	BUILD=$(BUILD) CC='$(CC)' DEFINES="$(DEFINES)" tests/lint
+	CC='$(CC)' tests/lint
 
 install: $(BINARY) install-snippets
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(SBINDIR)/upload-progressd

@@ -59,8 +59,9 @@ server_free(struct server *server)
     if (server == NULL) {
         return;
     }
-    while (server->connections != NULL) {
-        connection_close(server->connections);
+    for (struct connection *c = server->connections, *next; c; c = next) {
+        next = c->next;
+        connection_close(c);
     }
     listeners_free(server);
     io_timer_release(&server->timer);

@@ -60,12 +60,13 @@ scgi_parse(const char *data, size_t header_len, struct request *request,
     while (p < end) {
         const char *name = p;
         const char *name_end = memchr(p, '\0', (size_t)(end - p));
-        const char *value = name_end + 1;
+        const char *value;
         const char *value_end;
 
-        if (name_end == NULL || value >= end) {
+        if (name_end == NULL || name_end + 1 >= end) {
             return -1;
         }
+        value = name_end + 1;
         value_end = memchr(value, '\0', (size_t)(end - value));
         if (value_end == NULL || request_add(request, name, value) < 0) {
             return -1;

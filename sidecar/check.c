@@ -1,6 +1,8 @@
 /* Noticing that an attempt is over although nothing has told its end. */
 #include <stdlib.h>
 
+#include "alloc.h"
+
 #include "log.h"
 #include "socket_gauge.h"
 #include "spool_gauge.h"
@@ -140,12 +142,9 @@ check(struct uploads *uploads, struct upload *seen, int64_t now_ms)
 void
 check_due(struct uploads *uploads, int64_t now_ms)
 {
-    struct upload *due = calloc(DUE_PER_TICK, sizeof(*due));
+    struct upload *due = alloc_zeroed(DUE_PER_TICK, sizeof(*due));
     int count;
 
-    if (due == NULL) {
-        abort();
-    }
     count = store_upload_due(uploads->store, now_ms, due, DUE_PER_TICK);
     for (int i = 0; i < count; i++) {
         check(uploads, &due[i], now_ms);

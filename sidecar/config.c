@@ -1,11 +1,13 @@
 /* The configuration: loading, defaults, inheritance, locations. */
 #include "config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "directives.h"
 #include "paths.h"
 
@@ -160,30 +162,17 @@ set_defaults(struct loading *loading)
         if (!wanted) {
             continue;
         }
-        if (asprintf(&text, "%s %s;", d->name, d->default_value) < 0) {
-            abort();
-        }
+        text = alloc_format("%s %s;", d->name, d->default_value);
         parse_builtin(loading, text);
         free(text);
     }
-}
-
-static char *
-copy(const char *text)
-{
-    char *result = strdup(text);
-
-    if (result == NULL) {
-        abort();
-    }
-    return result;
 }
 
 static void
 inherit_text(char **own, const char *from)
 {
     if (*own == NULL) {
-        *own = copy(from);
+        *own = alloc_string(from);
     }
 }
 
@@ -194,9 +183,11 @@ complete_template(struct location_config *location,
 {
     const struct output *output =
         location->output != NULL ? location->output : from->output;
-    const char *text = output->templates[state];
+    const char *text;
     char *unknown = NULL;
 
+    assert(output != NULL); /* the top level has one at least */
+    text = output->templates[state];
     if (location->output == NULL && from->texts[state] != NULL) {
         text = from->texts[state];
     }
@@ -243,6 +234,7 @@ finish(struct loading *loading)
         parse_builtin(loading, config_default_locations);
     }
     set_defaults(loading);
+    assert(config->zones != NULL); /* the built-in one at least */
     inherit_text(&config->main.zone, config->zones->name);
     if (config->main.output == NULL) {
         config->main.output = output_find("upload_progress_json_output");
@@ -269,10 +261,8 @@ read_file(const char *file)
     if (stream == NULL) {
         return NULL;
     }
-    text = malloc(FILE_BYTES_MAX + 1); /* pages are touched only when used */
-    if (text == NULL) {
-        abort();
-    }
+    /* Pages are touched only when used. */
+    text = alloc_zeroed(1, FILE_BYTES_MAX + 1);
     errno = 0;
     len = fread(text, 1, FILE_BYTES_MAX + 1, stream);
     error = ferror(stream) ? errno : 0;
@@ -295,21 +285,16 @@ read_file(const char *file)
 struct config *
 config_load(const char *file, char **message)
 {
-    struct config *config = calloc(1, sizeof(*config));
+    struct config *config = alloc_zeroed(1, sizeof(*config));
     struct loading loading = { .config = config };
     char *text = NULL;
 
-    if (config == NULL) {
-        abort();
-    }
     *message = NULL;
     if (file != NULL) {
         text = read_file(file);
         if (text == NULL) {
-            if (asprintf(message, "open() \"%s\" failed (%d: %s)", file, errno,
-                         strerrordesc_np(errno)) < 0) {
-                abort();
-            }
+            *message = alloc_format("open() \"%s\" failed (%d: %s)", file,
+                                    errno, strerrordesc_np(errno));
             config_free(config);
             return NULL;
         }

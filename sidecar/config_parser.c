@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
+
 enum token {
     TOKEN_WORD,
     TOKEN_SEMICOLON,
@@ -137,17 +139,12 @@ char *
 config_message(const struct statement *statement, const char *format, ...)
 {
     char text[1024];
-    char *message;
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (asprintf(&message, "%s in %s:%d", text, statement->file,
-                 statement->line) < 0) {
-        abort();
-    }
-    return message;
+    return alloc_format("%s in %s:%d", text, statement->file, statement->line);
 }
 
 static void
@@ -162,8 +159,6 @@ clear(struct statement *statement)
 static char *
 add_word(struct statement *statement, const struct lexer *lexer)
 {
-    char *word;
-
     if (statement->count == DIRECTIVE_ARGS_MAX) {
         return config_message(statement,
                               "too many arguments in \"%s\" directive",
@@ -173,11 +168,8 @@ add_word(struct statement *statement, const struct lexer *lexer)
         memchr(lexer->word.data, '\0', lexer->word.len) != NULL) {
         abort(); /* the text is a C string */
     }
-    word = strndup(lexer->word.data ? lexer->word.data : "", lexer->word.len);
-    if (word == NULL) {
-        abort();
-    }
-    statement->args[statement->count++] = word;
+    statement->args[statement->count++] =
+        alloc_copy(lexer->word.data ? lexer->word.data : "", lexer->word.len);
     return NULL;
 }
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "log.h"
 #include "probe.h"
 #include "server.h"
@@ -135,11 +136,8 @@ open_sockets(struct daemon *daemon)
 struct daemon *
 daemon_new(const struct config *config)
 {
-    struct daemon *daemon = calloc(1, sizeof(*daemon));
+    struct daemon *daemon = alloc_zeroed(1, sizeof(*daemon));
 
-    if (daemon == NULL) {
-        abort();
-    }
     daemon->config = config;
     daemon->sidecar.config = config;
     if (open_store(daemon) < 0 || open_sockets(daemon) < 0) {

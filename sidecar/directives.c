@@ -10,27 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "log.h"
 #include "paths.h"
 #include "store.h"
 
 static const char is_duplicate[] = "is duplicate";
 static const char invalid_value[] = "has an invalid value";
-
-static void *
-must(void *memory)
-{
-    if (memory == NULL) {
-        abort();
-    }
-    return memory;
-}
-
-static char *
-copy(const char *text)
-{
-    return must(strdup(text));
-}
 
 static void *
 field_at(void *base, const struct directive *directive)
@@ -158,7 +144,7 @@ set_string(struct config *config, struct location_config *location,
     if (*text != NULL) {
         return is_duplicate;
     }
-    *text = copy(statement->args[1]);
+    *text = alloc_string(statement->args[1]);
     return NULL;
 }
 
@@ -177,7 +163,7 @@ set_location_string(struct config *config, struct location_config *location,
     if (statement->args[1][0] == '\0') {
         return invalid_value;
     }
-    *text = copy(statement->args[1]);
+    *text = alloc_string(statement->args[1]);
     return NULL;
 }
 
@@ -199,7 +185,7 @@ set_error_log(struct config *config, struct location_config *location,
     if (config->error_log_level < 0) {
         return "has an invalid log level";
     }
-    config->error_log = copy(statement->args[1]);
+    config->error_log = alloc_string(statement->args[1]);
     return NULL;
 }
 
@@ -266,7 +252,7 @@ set_listen(struct config *config, struct location_config *location,
            const struct directive *directive, const struct statement *statement,
            char **detail)
 {
-    struct listen_config *listen = must(calloc(1, sizeof(*listen)));
+    struct listen_config *listen = alloc_zeroed(1, sizeof(*listen));
     struct listen_config **last = &config->listens;
     const char *error = address_parse(statement->args[1], &listen->address);
 
@@ -332,8 +318,8 @@ set_zone(struct config *config, struct location_config *location,
     if (count == ZONES_MAX) {
         return "is one zone too many: 64 are possible";
     }
-    *last = must(calloc(1, sizeof(**last)));
-    (*last)->name = copy(statement->args[1]);
+    *last = alloc_zeroed(1, sizeof(**last));
+    (*last)->name = alloc_string(statement->args[1]);
     (*last)->size_bytes = size_bytes;
     return NULL;
 }
@@ -342,9 +328,7 @@ set_zone(struct config *config, struct location_config *location,
 static const char *
 explain(char **detail, const char *before, const char *name, const char *after)
 {
-    if (asprintf(detail, "%s \"%s\"%s", before, name, after) < 0) {
-        abort();
-    }
+    *detail = alloc_format("%s \"%s\"%s", before, name, after);
     return *detail;
 }
 
@@ -438,7 +422,7 @@ set_template(struct config *config, struct location_config *location,
         return *detail;
     }
     template_free(template);
-    location->texts[state] = copy(statement->args[2]);
+    location->texts[state] = alloc_string(statement->args[2]);
     return NULL;
 }
 
@@ -493,8 +477,8 @@ set_location(struct config *config, struct location_config *location,
             return "has the URI of another location";
         }
     }
-    *last = must(calloc(1, sizeof(**last)));
-    (*last)->uri = copy(uri);
+    *last = alloc_zeroed(1, sizeof(**last));
+    (*last)->uri = alloc_string(uri);
     (*last)->exact = exact;
     return NULL;
 }

@@ -119,12 +119,12 @@ static bool
 set_request_id(struct event *event, const char *value, size_t offset)
 {
     (void)offset;
-    if (strlen(value) != 2 * UPLOAD_ATTEMPT_BYTES) {
+    if (strlen(value) != sizeof(event->attempt) * 2) {
         return false;
     }
     for (size_t i = 0; i < UPLOAD_ATTEMPT_BYTES; i++) {
-        int high = hex_digit(value[2 * i]);
-        int low = hex_digit(value[2 * i + 1]);
+        int high = hex_digit(value[(size_t)2 * i]);
+        int low = hex_digit(value[(size_t)2 * i + 1]);
 
         if (high < 0 || low < 0) {
             return false;

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
+
 #include "spool_gauge.h"
 #include "uploads_internal.h"
 
@@ -69,14 +71,11 @@ keep_found(struct uploads *uploads, const struct spool *spool)
 static void
 scan(struct uploads *uploads, int64_t pid, int64_t now_ms)
 {
-    struct spool *spools = calloc(SCAN_MAX, sizeof(*spools));
+    struct spool *spools = alloc_zeroed(SCAN_MAX, sizeof(*spools));
     enum spool_answer answer;
     int64_t size_bytes;
     int count;
 
-    if (spools == NULL) {
-        abort();
-    }
     count = store_spool_unresolved(uploads->store, pid, spools, SCAN_MAX);
     answer = count > 0 ? spool_gauge_find(pid, spools, count) : SPOOL_GONE;
     for (int i = 0; i < count; i++) {

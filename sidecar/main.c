@@ -36,6 +36,7 @@ read_options(int argc, char **argv, struct options *options)
 {
     int option;
 
+    /* Before there are threads. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     while ((option = getopt(argc, argv, "c:htv")) != -1) {
         switch (option) {
         case 'c':
@@ -78,17 +79,17 @@ raise_descriptor_limit(void)
 static int
 write_pid(const char *path)
 {
-    FILE *stream = path != NULL ? fopen(path, "we") : NULL;
+    FILE *stream = fopen(path, "we");
+    bool written = false;
 
-    if (path == NULL) {
-        return 0;
+    if (stream != NULL) {
+        written = fprintf(stream, "%d\n", (int)getpid()) > 0;
+        written = fclose(stream) == 0 && written;
     }
-    if (stream == NULL || fprintf(stream, "%d\n", (int)getpid()) < 0 ||
-        fclose(stream) != 0) {
+    if (!written) {
         log_write(LOG_EMERG, "open() \"%s\" failed (%d: %m)", path, errno);
-        return -1;
     }
-    return 0;
+    return written ? 0 : -1;
 }
 
 /* Blocks what we wait for, in this and all later threads. */
@@ -143,9 +144,7 @@ run(const struct config *config)
         status = EXIT_SUCCESS;
     }
     daemon_free(daemon);
-    if (config->pid != NULL) {
-        unlink(config->pid);
-    }
+    unlink(config->pid);
     return status;
 }
 

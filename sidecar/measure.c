@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
+
 #include "socket_gauge.h"
 #include "uploads_internal.h"
 
@@ -61,10 +63,7 @@ claimants(struct uploads *uploads, const struct upload *upload,
     if (upload->protocol > 0 && upload->protocol < HTTP_2) {
         return 1;
     }
-    peers = calloc(PEERS_MAX, sizeof(*peers));
-    if (peers == NULL) {
-        abort();
-    }
+    peers = alloc_zeroed(PEERS_MAX, sizeof(*peers));
     count = store_upload_on_connection(uploads->store, upload->pid,
                                        upload->connection, peers, PEERS_MAX);
     for (int i = 0; i < count; i++) {
@@ -204,14 +203,11 @@ void
 credit_file(struct uploads *uploads, const struct spool *spool,
             int64_t size_bytes, int64_t now_ms)
 {
-    struct upload *peers = calloc(PEERS_MAX, sizeof(*peers));
+    struct upload *peers = alloc_zeroed(PEERS_MAX, sizeof(*peers));
     struct upload *owner = NULL;
     int claims = 0;
     int count;
 
-    if (peers == NULL) {
-        abort();
-    }
     count = store_upload_on_connection(uploads->store, spool->pid,
                                        spool->connection, peers, PEERS_MAX);
     for (int i = 0; i < count; i++) {

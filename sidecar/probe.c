@@ -1,8 +1,8 @@
 /* Answering probes and taking events in. */
 #include "probe.h"
 
+#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 #include "io.h"
 #include "log.h"
@@ -36,9 +36,9 @@ header_param(const struct request *request, const char *header)
     size_t at = 5;
 
     for (const char *p = header; *p != '\0' && at < sizeof(name) - 1; p++) {
-        bool lower = *p >= 'a' && *p <= 'z';
+        char upper = (char)toupper((unsigned char)*p);
 
-        name[at++] = *p == '-' ? '_' : (char)(lower ? *p - 'a' + 'A' : *p);
+        name[at++] = (char)(upper == '-' ? '_' : upper);
     }
     name[at] = '\0';
     return request_param(request, name);

@@ -38,10 +38,12 @@ percent_decode(const char *text, size_t len, char *value, size_t size)
 
     for (size_t i = 0; i < len; i++) {
         int c = (unsigned char)text[i];
+        bool escape = c == '%' && i + 2 < len;
+        int high = escape ? hex_digit(text[i + 1]) : -1;
+        int low = escape ? hex_digit(text[i + 2]) : -1;
 
-        if (c == '%' && i + 2 < len && hex_digit(text[i + 1]) >= 0 &&
-            hex_digit(text[i + 2]) >= 0) {
-            c = hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]);
+        if (high >= 0 && low >= 0) {
+            c = high << 4 | low;
             i += 2;
         }
         if (c == '\0' || out + 1 >= size) {

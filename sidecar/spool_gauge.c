@@ -112,6 +112,7 @@ spool_gauge_find(int64_t pid, struct spool *spools, int count)
         log_once(pid);
         return SPOOL_UNKNOWN;
     }
+    /* The stream is this thread's. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     while (left > 0 && (entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] != '.') {
             match(dirfd(folder), entry->d_name, spools, count, &left);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
+
 enum variable {
     VARIABLE_RECEIVED,
     VARIABLE_REMAINING,
@@ -39,22 +41,13 @@ struct template
     size_t count;
 };
 
-static void *
-must(void *memory)
-{
-    if (memory == NULL) {
-        abort();
-    }
-    return memory;
-}
-
 static void
 add_part(struct template *t, enum variable variable, size_t start, size_t len)
 {
     if (variable == LITERAL && len == 0) {
         return;
     }
-    t->parts = must(realloc(t->parts, (t->count + 1) * sizeof(*t->parts)));
+    t->parts = alloc_again(t->parts, t->count + 1, sizeof(*t->parts));
     t->parts[t->count++] = (struct part){ variable, start, len };
 }
 
@@ -91,7 +84,7 @@ add_variable(struct template *t, size_t at, char **unknown)
     enum variable variable = find_variable(name, len);
 
     if (len == 0 || (braces && name[len] != '}') || variable == LITERAL) {
-        *unknown = must(strndup(name, len));
+        *unknown = alloc_copy(name, len);
         return 0;
     }
     add_part(t, variable, 0, 0);
@@ -101,10 +94,10 @@ add_variable(struct template *t, size_t at, char **unknown)
 struct template *
 template_compile(const char *text, char **unknown)
 {
-    struct template *t = must(calloc(1, sizeof(*t)));
+    struct template *t = alloc_zeroed(1, sizeof(*t));
     size_t at = 0;
 
-    t->text = must(strdup(text));
+    t->text = alloc_string(text);
     while (t->text[at] != '\0') {
         size_t len = strcspn(t->text + at, "$");
 

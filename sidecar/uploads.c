@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "alloc.h"
 #include "log.h"
 #include "socket_gauge.h"
 #include "transitions.h"
@@ -32,15 +33,9 @@ phase_name(enum phase phase)
 struct uploads *
 uploads_new(struct store *store, const struct uploads_options *options)
 {
-    struct uploads *uploads = calloc(1, sizeof(*uploads));
+    struct uploads *uploads = alloc_zeroed(1, sizeof(*uploads));
 
-    if (uploads == NULL) {
-        abort();
-    }
-    uploads->scanned = calloc(FILES_PER_TICK, sizeof(*uploads->scanned));
-    if (uploads->scanned == NULL) {
-        abort();
-    }
+    uploads->scanned = alloc_zeroed(FILES_PER_TICK, sizeof(*uploads->scanned));
     uploads->store = store;
     uploads->options = *options;
     pthread_mutex_init(&uploads->lock, NULL);
