@@ -108,8 +108,6 @@ finish(struct uploads *uploads, struct upload *upload, int64_t at_ms)
     memset(&upload->socket, 0, sizeof(upload->socket));
     upload->socket_base_bytes = 0;
     upload->socket_exact = false;
-    upload->pid = 0;
-    upload->connection = 0;
     upload->connection_requests = 0;
     upload->request_hash = 0;
 }
@@ -135,6 +133,8 @@ take_facts(struct upload *upload, const struct event *event)
 {
     upload->tls |= event->tls;
     upload->chunked |= event->chunked;
+    upload->pid = event->pid;
+    upload->connection = event->connection;
     if (event->content_length_bytes >= 0) {
         upload->size_bytes = event->content_length_bytes;
     }
@@ -198,8 +198,6 @@ apply_start(struct uploads *uploads, struct upload *upload,
     if (!upload_runs(upload)) {
         return;
     }
-    upload->pid = event->pid;
-    upload->connection = event->connection;
     upload->connection_requests = event->connection_requests;
     upload->request_hash = event->request_hash;
     if (upload->check_ms == 0) {
@@ -424,17 +422,22 @@ uploads_spool(struct uploads *uploads, const struct spool *spool,
     resolve_files(uploads, spool->pid, now_ms);
 }
 
-/* An upload whose start was lost shows by its file, if its ID was in the URI.
+/*
+ * An upload whose start was lost shows by its file, if its ID was in the URI.
+ * finished is the last one of that ID, or NULL: its own file is not another's.
  */
 static bool
-progress_of_file(struct uploads *uploads, const char *id, int64_t after_ms,
-                 int64_t now_ms, struct upload *upload)
+progress_of_file(struct uploads *uploads, const char *id,
+                 const struct upload *finished, int64_t now_ms,
+                 struct upload *upload)
 {
     struct spool spool;
     int64_t size_bytes;
 
     if (store_spool_by_id(uploads->store, id, &spool, 1) != 1 ||
-        spool.seen_ms <= after_ms ||
+        (finished != NULL && (spool.seen_ms <= finished->finished_ms ||
+                              (spool.pid == finished->pid &&
+                               spool.connection == finished->connection))) ||
         !file_size(uploads, &spool, now_ms, &size_bytes)) {
         return false;
     }
@@ -529,8 +532,8 @@ uploads_progress(struct uploads *uploads, int zone, const char *id,
             log_store_error(uploads, "writing what was measured");
         }
     } else if (!progress_of_file(uploads, id,
-                                 found == STORE_OK ? upload.finished_ms : -1,
-                                 now_ms, &upload) &&
+                                 found == STORE_OK ? &upload : NULL, now_ms,
+                                 &upload) &&
                found == STORE_NOT_FOUND) {
         return;
     }

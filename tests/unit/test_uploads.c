@@ -1,0 +1,532 @@
+/*
+ * The uploads: every ordering of an attempt's events, attempts of one ID, lost
+ * ends. The test plays the worker: the temporary file is one of its own.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store.h"
+#include "uploads.h"
+
+enum {
+    OFFSET_MS = 1000000, /* wall clock less our clock */
+    BEGAN_MS = 5000,
+    ENDED_MS = 9000,
+    SIZE = 100000,
+    SPOOLED = 60000,
+    BODY = 40000,
+    CONNECTION = 7,
+    TTL_MS = 60000,
+    CHECK_MS = 1000,
+    INACTIVE_MS = 30000,
+};
+
+enum happening { START, SPOOL, BODY_PART, END, HAPPENINGS };
+
+static const char *const names[] = { "start", "spool", "body", "end" };
+
+struct fixture {
+    struct store *store;
+    struct uploads *uploads;
+    char path[64];
+    int fd; /* of the temporary file; -1 once closed */
+};
+
+static int64_t
+still_clock(void)
+{
+    return 0;
+}
+
+static int
+set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct uploads_options options = {
+        .check_interval_ms = CHECK_MS,
+        .inactive_timeout_ms = INACTIVE_MS,
+        .ttl_ms = { TTL_MS },
+        .wall_offset_ms = OFFSET_MS,
+        .clock_ms = still_clock,
+    };
+    const char *message;
+
+    options.gauges[GAUGE_SPOOL] = true;
+    f->store = store_new(&message);
+    assert_non_null(f->store);
+    assert_int_equal(store_zone_add(f->store, "uploads", 1 << 20), 0);
+    f->uploads = uploads_new(f->store, &options);
+    strcpy(f->path, "/tmp/upload-progressd-test.XXXXXX");
+    f->fd = mkstemp(f->path);
+    assert_true(f->fd >= 0);
+    unlink(f->path);
+    assert_int_equal(ftruncate(f->fd, SPOOLED), 0);
+    *state = f;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    if (f->fd >= 0) {
+        close(f->fd);
+    }
+    uploads_tick(f->uploads, 100); /* lets go of the file */
+    uploads_free(f->uploads);
+    store_free(f->store);
+    free(f);
+    return 0;
+}
+
+static struct event
+make_event(enum event_kind kind, uint8_t attempt)
+{
+    struct event event = {
+        .kind = kind,
+        .zone = "uploads",
+        .id = "one",
+        .attempt = { attempt },
+        .pid = getpid(),
+        .connection = CONNECTION,
+        .connection_requests = 1,
+        .content_length_bytes = SIZE,
+        .header_length_bytes = 100,
+        .request_length_bytes = -1,
+        .status = -1,
+        .msec = OFFSET_MS + BEGAN_MS,
+        .request_time_ms = -1,
+        .protocol = 11,
+    };
+
+    return event;
+}
+
+static struct event
+end_event(uint8_t attempt, int status, int64_t at_ms)
+{
+    struct event event = make_event(EVENT_END, attempt);
+
+    event.status = status;
+    event.msec = OFFSET_MS + at_ms;
+    event.request_time_ms = at_ms - BEGAN_MS;
+    event.request_length_bytes = SIZE + 100;
+    return event;
+}
+
+static void
+happen(struct fixture *f, enum happening what, int64_t now_ms)
+{
+    struct spool spool = {
+        .pid = getpid(), .connection = CONNECTION, .id = "one", .fd = -1
+    };
+    struct event event;
+
+    switch (what) {
+    case START:
+        event = make_event(EVENT_START, 1);
+        uploads_event(f->uploads, &event, now_ms);
+        break;
+    case SPOOL:
+        snprintf(spool.path, sizeof(spool.path), "%s", f->path);
+        uploads_spool(f->uploads, &spool, now_ms);
+        break;
+    case BODY_PART:
+        event = make_event(EVENT_BODY, 1);
+        event.body_bytes = BODY;
+        uploads_event(f->uploads, &event, now_ms);
+        break;
+    case END:
+        event = end_event(1, 200, ENDED_MS);
+        uploads_event(f->uploads, &event, now_ms);
+        break;
+    case HAPPENINGS:
+        fail();
+    }
+}
+
+static struct progress
+ask(struct fixture *f, int64_t now_ms)
+{
+    struct progress progress;
+
+    uploads_progress(f->uploads, 0, "one", now_ms, &progress);
+    return progress;
+}
+
+/* What is to be seen depends on what has happened, not on the order. */
+static void
+check_outcome(const struct progress *p, unsigned happened, const char *order)
+{
+    int64_t received = 0;
+
+    print_message("    %s\n", order);
+    if (happened & 1u << END) {
+        assert_int_equal(p->state, UPLOAD_DONE);
+        assert_int_equal(p->phase, PHASE_DONE);
+        assert_int_equal(p->status, 200);
+        assert_int_equal(p->received_bytes, SIZE);
+        assert_int_equal(p->size_bytes, SIZE);
+        assert_int_equal(p->started_ms, OFFSET_MS + BEGAN_MS);
+        assert_int_equal(p->finished_ms, OFFSET_MS + ENDED_MS);
+        assert_false(p->inferred);
+        return;
+    }
+    if (happened == 0) {
+        assert_int_equal(p->state, UPLOAD_STARTING);
+        return;
+    }
+    if (happened & 1u << BODY_PART) {
+        received = BODY;
+    }
+    if (happened & 1u << SPOOL) {
+        received = SPOOLED;
+    }
+    assert_int_equal(p->state, UPLOAD_UPLOADING);
+    assert_int_equal(p->phase, PHASE_RECEIVING);
+    assert_int_equal(p->received_bytes, received);
+    assert_int_equal(p->size_bytes, happened == 1u << SPOOL ? -1 : SIZE);
+    assert_int_equal(p->status, 0);
+}
+
+/* Runs one order on fixtures of its own; repeat says every event twice. */
+static void
+run_order(const enum happening *order, int count, bool repeat)
+{
+    struct fixture *f;
+    struct progress p;
+    void *state;
+    char text[64] = "";
+    unsigned happened = 0;
+
+    set_up(&state);
+    f = state;
+    for (int i = 0; i < count; i++) {
+        for (int times = 0; times <= repeat; times++) {
+            happen(f, order[i], ENDED_MS + 10 + i);
+        }
+        happened |= 1u << order[i];
+        strcat(text, names[order[i]]);
+        strcat(text, i + 1 < count ? ", " : repeat ? " (all twice)" : "");
+    }
+    p = ask(f, ENDED_MS + 100);
+    check_outcome(&p, happened, text);
+    tear_down(&state);
+}
+
+static void
+permute(enum happening *order, int fixed, int count)
+{
+    if (fixed == count) {
+        run_order(order, count, false);
+        run_order(order, count, true);
+        return;
+    }
+    for (int i = fixed; i < count; i++) {
+        enum happening swap = order[fixed];
+
+        order[fixed] = order[i];
+        order[i] = swap;
+        permute(order, fixed + 1, count);
+        order[i] = order[fixed];
+        order[fixed] = swap;
+    }
+}
+
+static void
+every_subset_in_every_order(void **state)
+{
+    (void)state;
+    for (unsigned subset = 0; subset < 1u << HAPPENINGS; subset++) {
+        enum happening order[HAPPENINGS];
+        int count = 0;
+
+        for (int i = 0; i < HAPPENINGS; i++) {
+            if (subset & 1u << i) {
+                order[count++] = (enum happening)i;
+            }
+        }
+        permute(order, 0, count);
+    }
+}
+
+static void
+tick_until(struct fixture *f, int64_t from_ms, int64_t to_ms)
+{
+    for (int64_t now_ms = from_ms; now_ms <= to_ms; now_ms += 250) {
+        uploads_tick(f->uploads, now_ms);
+    }
+}
+
+static void
+lost_end_after_all_bytes(void **state)
+{
+    struct fixture *f = *state;
+    struct progress p;
+
+    happen(f, START, BEGAN_MS);
+    happen(f, SPOOL, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, SPOOLED);
+    /* The rest comes, and nginx closes the file, between two looks. */
+    assert_int_equal(ftruncate(f->fd, SIZE), 0);
+    close(f->fd);
+    f->fd = -1;
+    tick_until(f, BEGAN_MS + 10, BEGAN_MS + 2 * CHECK_MS + 1500);
+    p = ask(f, BEGAN_MS + 4000);
+    assert_int_equal(p.state, UPLOAD_DONE);
+    assert_int_equal(p.received_bytes, SIZE);
+    assert_true(p.inferred);
+    assert_int_equal(p.status, 0);
+}
+
+static void
+lost_end_before_all_bytes(void **state)
+{
+    struct fixture *f = *state;
+    struct progress p;
+
+    happen(f, START, BEGAN_MS);
+    happen(f, SPOOL, BEGAN_MS);
+    close(f->fd);
+    f->fd = -1;
+    tick_until(f, BEGAN_MS + 10, BEGAN_MS + 2 * CHECK_MS + 1500);
+    p = ask(f, BEGAN_MS + 4000);
+    assert_int_equal(p.state, UPLOAD_ERROR);
+    assert_int_equal(p.status, 499);
+    assert_int_equal(p.received_bytes, SPOOLED);
+    assert_true(p.inferred);
+}
+
+static void
+late_end_overrules_a_conclusion(void **state)
+{
+    struct fixture *f = *state;
+    struct progress p;
+
+    happen(f, START, BEGAN_MS);
+    happen(f, SPOOL, BEGAN_MS);
+    close(f->fd);
+    f->fd = -1;
+    tick_until(f, BEGAN_MS + 10, BEGAN_MS + 3500);
+    assert_int_equal(ask(f, BEGAN_MS + 4000).state, UPLOAD_ERROR);
+    happen(f, END, BEGAN_MS + 5000);
+    p = ask(f, BEGAN_MS + 5000);
+    assert_int_equal(p.state, UPLOAD_DONE);
+    assert_int_equal(p.status, 200);
+    assert_false(p.inferred);
+}
+
+static void
+without_any_gauge_given_up_in_time(void **state)
+{
+    struct fixture *f = *state;
+
+    happen(f, START, BEGAN_MS);
+    tick_until(f, BEGAN_MS, BEGAN_MS + INACTIVE_MS - 1000);
+    assert_int_equal(ask(f, BEGAN_MS + INACTIVE_MS - 1000).state,
+                     UPLOAD_UPLOADING);
+    tick_until(f, BEGAN_MS + INACTIVE_MS - 1000, BEGAN_MS + INACTIVE_MS + 2000);
+    assert_int_equal(ask(f, BEGAN_MS + INACTIVE_MS + 2000).state, UPLOAD_ERROR);
+}
+
+static void
+swept_after_its_time(void **state)
+{
+    struct fixture *f = *state;
+
+    happen(f, START, BEGAN_MS);
+    happen(f, END, ENDED_MS);
+    uploads_tick(f->uploads, ENDED_MS + TTL_MS - 1);
+    assert_int_equal(ask(f, ENDED_MS + TTL_MS - 1).state, UPLOAD_DONE);
+    uploads_tick(f->uploads, ENDED_MS + TTL_MS);
+    assert_int_equal(ask(f, ENDED_MS + TTL_MS).state, UPLOAD_STARTING);
+    assert_int_equal(store_upload_count(f->store), 0);
+}
+
+/* Two attempts of one ID, their four events in every order. */
+static void
+two_attempts_in_every_order(void **state)
+{
+    static const int orders[24][4] = {
+        { 0, 1, 2, 3 }, { 0, 1, 3, 2 }, { 0, 2, 1, 3 }, { 0, 2, 3, 1 },
+        { 0, 3, 1, 2 }, { 0, 3, 2, 1 }, { 1, 0, 2, 3 }, { 1, 0, 3, 2 },
+        { 1, 2, 0, 3 }, { 1, 2, 3, 0 }, { 1, 3, 0, 2 }, { 1, 3, 2, 0 },
+        { 2, 0, 1, 3 }, { 2, 0, 3, 1 }, { 2, 1, 0, 3 }, { 2, 1, 3, 0 },
+        { 2, 3, 0, 1 }, { 2, 3, 1, 0 }, { 3, 0, 1, 2 }, { 3, 0, 2, 1 },
+        { 3, 1, 0, 2 }, { 3, 1, 2, 0 }, { 3, 2, 0, 1 }, { 3, 2, 1, 0 },
+    };
+
+    (void)state;
+    for (int i = 0; i < 24; i++) {
+        struct event events[4] = {
+            make_event(EVENT_START, 1),
+            end_event(1, 500, ENDED_MS - 1000),
+            make_event(EVENT_START, 2),
+            end_event(2, 200, ENDED_MS),
+        };
+        struct progress p;
+        void *own;
+
+        set_up(&own);
+        for (int k = 0; k < 4; k++) {
+            struct fixture *f = own;
+
+            events[orders[i][k]].connection = CONNECTION + orders[i][k] / 2;
+            uploads_event(f->uploads, &events[orders[i][k]], ENDED_MS + k);
+        }
+        p = ask(own, ENDED_MS + 10);
+        print_message("    order %d\n", i);
+        assert_int_equal(p.state, UPLOAD_DONE);
+        assert_int_equal(p.status, 200);
+        assert_int_equal(p.finished_ms, OFFSET_MS + ENDED_MS);
+        tear_down(&own);
+    }
+}
+
+static void
+the_first_of_two_running_is_shown(void **state)
+{
+    struct fixture *f = *state;
+    struct event first = make_event(EVENT_START, 1);
+    struct event second = make_event(EVENT_START, 2);
+    struct event end = end_event(1, 500, ENDED_MS);
+
+    second.connection++;
+    second.msec += 1000;
+    second.content_length_bytes = 2 * SIZE;
+    uploads_event(f->uploads, &second, BEGAN_MS + 1100);
+    uploads_event(f->uploads, &first, BEGAN_MS + 1200);
+    assert_int_equal(ask(f, BEGAN_MS + 1300).size_bytes, SIZE);
+    /* Its end leaves the other one to be shown, not an error. */
+    uploads_event(f->uploads, &end, ENDED_MS);
+    assert_int_equal(ask(f, ENDED_MS).size_bytes, 2 * SIZE);
+    assert_int_equal(ask(f, ENDED_MS).state, UPLOAD_UPLOADING);
+}
+
+/* On HTTP/2 two uploads of one URI, IDs in headers, cannot be told apart. */
+static void
+the_lowest_candidate_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct event event = make_event(EVENT_START, 1);
+    struct spool spool = { .pid = getpid(),
+                           .connection = CONNECTION,
+                           .fd = -1 };
+    struct progress p;
+
+    event.protocol = 20;
+    uploads_event(f->uploads, &event, BEGAN_MS);
+    event.attempt[0] = 2;
+    strcpy(event.id, "two");
+    uploads_event(f->uploads, &event, BEGAN_MS);
+    snprintf(spool.path, sizeof(spool.path), "%s", f->path);
+    uploads_spool(f->uploads, &spool, BEGAN_MS);
+    /* One file for two: the other may be the one without. */
+    assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, 0);
+    uploads_progress(f->uploads, 0, "two", BEGAN_MS + 1, &p);
+    assert_int_equal(p.received_bytes, 0);
+    /* The end of one leaves the file to the other. */
+    happen(f, END, ENDED_MS);
+    uploads_progress(f->uploads, 0, "two", ENDED_MS, &p);
+    assert_int_equal(p.received_bytes, SPOOLED);
+}
+
+static void
+received_never_falls_nor_passes_size(void **state)
+{
+    struct fixture *f = *state;
+
+    happen(f, START, BEGAN_MS);
+    happen(f, SPOOL, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, SPOOLED);
+    assert_int_equal(ftruncate(f->fd, SPOOLED / 2), 0);
+    assert_int_equal(ask(f, BEGAN_MS + 2).received_bytes, SPOOLED);
+    happen(f, BODY_PART, BEGAN_MS + 3);
+    assert_int_equal(ask(f, BEGAN_MS + 3).received_bytes, SPOOLED);
+    assert_int_equal(ftruncate(f->fd, 3 * SIZE), 0);
+    assert_int_equal(ask(f, BEGAN_MS + 4).received_bytes, SIZE);
+    assert_int_equal(ask(f, BEGAN_MS + 4).phase, PHASE_PROCESSING);
+}
+
+static void
+rate_over_a_sliding_window(void **state)
+{
+    struct fixture *f = *state;
+    struct progress p = { .rate = 0 };
+
+    happen(f, START, BEGAN_MS);
+    happen(f, SPOOL, BEGAN_MS);
+    assert_int_equal(ftruncate(f->fd, 0), 0);
+    /* 1,000 bytes a second for 20 s, then 5,000 for 10 s. */
+    for (int64_t ms = 500; ms <= 20000; ms += 500) {
+        assert_int_equal(ftruncate(f->fd, ms), 0);
+        p = ask(f, BEGAN_MS + ms);
+        assert_in_range(p.rate, 999, 1001);
+        assert_in_range(p.eta_ms, (SIZE - ms) * 0.99, (SIZE - ms) * 1.01);
+    }
+    for (int64_t ms = 500; ms <= 10000; ms += 500) {
+        assert_int_equal(ftruncate(f->fd, 20000 + 5 * ms), 0);
+        p = ask(f, BEGAN_MS + 20000 + ms);
+    }
+    assert_in_range(p.rate, 4990, 5010); /* the slow time is forgotten */
+}
+
+static void
+too_many_running_attempts_of_one_id(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint8_t attempt = 1; attempt <= 20; attempt++) {
+        struct event event = make_event(EVENT_START, attempt);
+
+        event.connection += attempt;
+        uploads_event(f->uploads, &event, BEGAN_MS + attempt);
+    }
+    assert_in_range(store_upload_count(f->store), 1, 4);
+    assert_int_equal(ask(f, BEGAN_MS + 30).state, UPLOAD_UPLOADING);
+}
+
+static void
+an_unknown_zone_is_no_upload(void **state)
+{
+    struct fixture *f = *state;
+    struct event event = make_event(EVENT_START, 1);
+
+    strcpy(event.zone, "elsewhere");
+    uploads_event(f->uploads, &event, BEGAN_MS);
+    assert_int_equal(store_upload_count(f->store), 0);
+}
+
+#define WITH_FIXTURE(test) \
+    cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_subset_in_every_order),
+        cmocka_unit_test(two_attempts_in_every_order),
+        WITH_FIXTURE(lost_end_after_all_bytes),
+        WITH_FIXTURE(lost_end_before_all_bytes),
+        WITH_FIXTURE(late_end_overrules_a_conclusion),
+        WITH_FIXTURE(without_any_gauge_given_up_in_time),
+        WITH_FIXTURE(swept_after_its_time),
+        WITH_FIXTURE(the_first_of_two_running_is_shown),
+        WITH_FIXTURE(the_lowest_candidate_is_told),
+        WITH_FIXTURE(received_never_falls_nor_passes_size),
+        WITH_FIXTURE(rate_over_a_sliding_window),
+        WITH_FIXTURE(too_many_running_attempts_of_one_id),
+        WITH_FIXTURE(an_unknown_zone_is_no_upload),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
