@@ -129,6 +129,7 @@ connection_open(struct server *server, const struct protocol *protocol, int fd)
     c->source.ready = connection_ready;
     c->server = server;
     c->protocol = protocol;
+    c->deadline_ms = io_now_ms() + server->options.header_timeout_ms;
     if (!link_connection(c)) {
         server->options.log(LOG_WARNING,
                             "%s: more than %u connections, closing a new one",
@@ -138,7 +139,6 @@ connection_open(struct server *server, const struct protocol *protocol, int fd)
         return;
     }
     protocol->init(c);
-    c->deadline_ms = io_now_ms() + server->options.header_timeout_ms;
     if (io_add(server->io, &c->source, EPOLLIN) < 0) {
         connection_close(c);
     }

@@ -59,6 +59,7 @@ run(void *argument)
             struct io_source *source = events[i].data.ptr;
 
             if (source != NULL) {
+                atomic_load_explicit(&source->handed, memory_order_acquire);
                 source->ready(source, events[i].events);
             }
         }
@@ -112,25 +113,32 @@ io_free(struct io *io)
     free(io);
 }
 
+/*
+ * Hands the source over to whichever thread is told of it. The kernel orders
+ * what this thread did before what that one does; "handed" says it in C's
+ * terms. After this the source may be gone.
+ */
 static int
-control(struct io *io, int operation, struct io_source *source, uint32_t events)
+hand_over(struct io *io, int operation, struct io_source *source,
+          uint32_t events)
 {
     struct epoll_event event = { .events = events | EPOLLONESHOT,
                                  .data.ptr = source };
 
+    atomic_store_explicit(&source->handed, 1, memory_order_release);
     return epoll_ctl(io->epoll_fd, operation, source->fd, &event);
 }
 
 int
 io_add(struct io *io, struct io_source *source, uint32_t events)
 {
-    return control(io, EPOLL_CTL_ADD, source, events);
+    return hand_over(io, EPOLL_CTL_ADD, source, events);
 }
 
 int
 io_rearm(struct io *io, struct io_source *source, uint32_t events)
 {
-    return control(io, EPOLL_CTL_MOD, source, events);
+    return hand_over(io, EPOLL_CTL_MOD, source, events);
 }
 
 static void

@@ -5,12 +5,14 @@
 #ifndef FCGI_IO_H
 #define FCGI_IO_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct io;
 
 struct io_source {
-    int fd; /* owned by the user of the source */
+    int fd;             /* owned by the user of the source */
+    atomic_uint handed; /* orders one owner's work before the next one's */
     /* Called on an I/O thread with epoll(7) events; must not block. */
     void (*ready)(struct io_source *source, uint32_t events);
 };
