@@ -142,14 +142,6 @@ set_request(struct event *event, const char *value, size_t offset)
     return true;
 }
 
-static bool
-set_completion(struct event *event, const char *value, size_t offset)
-{
-    (void)offset;
-    event->complete = strcmp(value, "OK") == 0;
-    return true;
-}
-
 #define FIELD(NAME, name, setter, field, variable)                            \
     {                                                                         \
         "UPLOAD_PROGRESS_" NAME, name, setter, offsetof(struct event, field), \
@@ -170,8 +162,6 @@ const struct event_field event_fields[] = {
     FIELD("REQUEST_LENGTH", "request_length", set_number, request_length_bytes,
           "$request_length"),
     FIELD("STATUS", "status", set_number, status, "$status"),
-    FIELD("COMPLETION", "completion", set_completion, complete,
-          "$request_completion"),
     FIELD("MSEC", "msec", set_seconds, msec, "$msec"),
     FIELD("REQUEST_TIME", "request_time", set_seconds, request_time_ms,
           "$request_time"),

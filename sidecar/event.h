@@ -38,7 +38,6 @@ struct event {
     bool tls;
     bool proxy_protocol; /* a PROXY protocol header came first */
     bool chunked;
-    bool complete;         /* the response was sent to its end */
     uint64_t request_hash; /* of the request line; 0 if unknown */
     char remote_addr[64];
     char remote_port[8];

@@ -15,6 +15,11 @@ function withParams(bytes) {
     return concat(begin(), record(PARAMS, bytes), end);
 }
 
+// The same without its end: nobody waits for what cannot be taken.
+function endless(bytes) {
+    return concat(begin(), record(PARAMS, bytes));
+}
+
 const name300 = 'n'.repeat(300);
 const huge = [0xff, 0xff, 0xff, 0xff];
 
@@ -22,9 +27,12 @@ export const malformedFastcgi = {
     'a name of 4 GiB': withParams(concat(huge, [1], 'xy')),
     'a value of 4 GiB': withParams(concat([1], huge, 'xy')),
     'a name and a value of 4 GiB': withParams(concat(huge, huge, 'xy')),
-    'lengths that add up to 2': withParams(concat(huge, [0x80, 0, 0, 3], 'xy')),
+    'lengths beyond 2 GiB together': withParams(concat(huge, [0x80, 0, 0, 3], 'xy')),
     'a value of 2 GiB': withParams(concat([1], [0xff, 0xff, 0xff, 0xfe], 'xy')),
     'a value beyond the limit': withParams(concat([1], [0x80, 1, 0, 1], 'xy')),
+    'a name of 4 GiB, without end': endless(concat(huge, [1], 'xy')),
+    'a value of 4 GiB, without end': endless(concat([1], huge, 'xy')),
+    'a value beyond the limit, without end': endless(concat([1], [0x80, 1, 0, 1], 'xy')),
     'a huge pair behind good ones': withParams(concat(good, huge, huge)),
     'a length cut by the end': withParams(concat(good, [0x80, 0])),
     'a missing second length': withParams(concat(good, [5])),

@@ -1,0 +1,343 @@
+/* The configuration: defaults, every setter, every refusal, inheritance. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "directives.h"
+#include "unit.h"
+
+/* Loads a text through a file, as the daemon does. */
+static struct config *
+load(const char *text, char **message)
+{
+    char path[] = "/tmp/upload-progressd-test.XXXXXX";
+    int fd = mkstemp(path);
+    struct config *config;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    config = config_load(path, message);
+    unlink(path);
+    return config;
+}
+
+static struct config *
+must_load(const char *text)
+{
+    char *message;
+    struct config *config = load(text, &message);
+
+    if (config == NULL) {
+        print_error("%s: %s\n", text, message);
+        free(message);
+        fail();
+    }
+    return config;
+}
+
+static void
+refusals(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *message; /* before the file's name */
+        int line;
+    } rows[] = {
+        { "nonsense on;", "unknown directive \"nonsense\"", 1 },
+        { "\n\nworker_threads;",
+          "invalid number of arguments in \"worker_threads\" directive", 3 },
+        { "worker_threads 1 2;",
+          "invalid number of arguments in \"worker_threads\" directive", 1 },
+        { "worker_threads 0;",
+          "\"worker_threads\" directive has an invalid value", 1 },
+        { "worker_threads 257;",
+          "\"worker_threads\" directive has an invalid value", 1 },
+        { "worker_threads x;",
+          "\"worker_threads\" directive has an invalid value", 1 },
+        { "worker_threads 1;\nworker_threads 2;",
+          "\"worker_threads\" directive is duplicate", 2 },
+        { "pid a;\npid b;", "\"pid\" directive is duplicate", 2 },
+        { "error_log stderr loud;",
+          "\"error_log\" directive has an invalid log level", 1 },
+        { "listen 127.0.0.1;", "\"listen\" directive has no valid port", 1 },
+        { "listen unix:;", "\"listen\" directive has an empty path", 1 },
+        { "listen 9000 http;", "\"listen\" directive has an unknown parameter",
+          1 },
+        { "listen 9000 backlog=0;",
+          "\"listen\" directive has an invalid parameter", 1 },
+        { "listen 9000 mode=9;",
+          "\"listen\" directive has an invalid parameter", 1 },
+        { "listen 9000 mode=1777;",
+          "\"listen\" directive has an unknown parameter", 1 },
+        { "listen 9000 rcvbuf=x;", "\"listen\" directive has an invalid rcvbuf",
+          1 },
+        { "listen 9000; listen 127.0.0.1:9000 scgi;",
+          "\"listen\" directive has the address of another \"listen\"", 1 },
+        { "upload_progress a 8k;",
+          "\"upload_progress\" directive has a zone that is too small: at "
+          "least 32k are needed",
+          1 },
+        { "upload_progress a big;",
+          "\"upload_progress\" directive has an invalid size", 1 },
+        { "upload_progress a 1m;\nupload_progress a 1m;",
+          "\"upload_progress\" directive has the name of another zone", 2 },
+        { "track_uploads a 1s;",
+          "\"track_uploads\" directive names the unknown zone \"a\"", 1 },
+        { "upload_progress a 1m; track_uploads a 1x;",
+          "\"track_uploads\" directive has an invalid time", 1 },
+        { "upload_progress a 1m; track_uploads a 0;",
+          "\"track_uploads\" directive has an invalid time", 1 },
+        { "upload_progress a 1m; track_uploads a 1s; track_uploads a 2s;",
+          "\"track_uploads\" directive is duplicate", 1 },
+        { "report_uploads a;",
+          "\"report_uploads\" directive names the unknown zone \"a\"", 1 },
+        { "upload_progress_gauges tea;",
+          "\"upload_progress_gauges\" directive takes \"spool\", \"socket\" "
+          "or \"off\"",
+          1 },
+        { "upload_progress_template late x;",
+          "\"upload_progress_template\" directive has the unknown state "
+          "\"late\"",
+          1 },
+        { "upload_progress_template done $nobody;",
+          "\"upload_progress_template\" directive has the unknown \"nobody\" "
+          "variable",
+          1 },
+        { "upload_progress_template do a; upload_progress_template done b;",
+          "\"upload_progress_template\" directive is duplicate", 1 },
+        { "upload_progress_json_output; upload_progress_java_output;",
+          "\"upload_progress_java_output\" directive is one of several outputs "
+          "in this block",
+          1 },
+        { "upload_progress_header '';",
+          "\"upload_progress_header\" directive has an invalid value", 1 },
+        { "location ~ /x { }",
+          "\"location\" directive takes \"=\" or \"^~\", not regular "
+          "expressions",
+          1 },
+        { "location x { }",
+          "\"location\" directive needs a URI that begins with \"/\"", 1 },
+        { "location /x { }\nlocation /x { }",
+          "\"location\" directive has the URI of another location", 2 },
+        { "location /x;", "directive \"location\" has no opening \"{\"", 1 },
+        { "pid x { }", "directive \"pid\" is not terminated by \";\"", 1 },
+        { "location /x {\nlisten 9000;\n}",
+          "\"listen\" directive is not allowed here", 2 },
+        { "location /x { location /y { } }",
+          "\"location\" directive is not allowed here", 1 },
+        { "location /x {", "unexpected end of file, expecting \"}\"", 1 },
+        { "pid x", "unexpected end of file, expecting \";\" or \"}\"", 1 },
+        { "}", "unexpected \"}\"", 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char *message = NULL;
+        struct config *config = load(rows[i].text, &message);
+        char *in;
+        char *colon;
+
+        ASSERT_THAT(rows[i].text, config == NULL);
+        in = strstr(message, " in /tmp/");
+        ASSERT_THAT(rows[i].text, in != NULL);
+        colon = strrchr(in, ':');
+        ASSERT_INT(rows[i].text, atoi(colon + 1), rows[i].line);
+        *in = '\0';
+        ASSERT_TEXT(rows[i].text, message, rows[i].message);
+        free(message);
+    }
+}
+
+static void
+a_file_that_cannot_be_read(void **state)
+{
+    char *message;
+
+    (void)state;
+    assert_null(config_load("/nonexistent/file", &message));
+    assert_string_equal(
+        message,
+        "open() \"/nonexistent/file\" failed (2: No such file or directory)");
+    free(message);
+    assert_null(config_load("/", &message));
+    free(message);
+}
+
+static void
+defaults(void **state)
+{
+    char *message;
+    struct config *c = config_load(NULL, &message);
+    int listens = 0;
+
+    (void)state;
+    assert_non_null(c);
+    for (const struct listen_config *l = c->listens; l; l = l->next) {
+        assert_int_equal(l->protocol, listens++);
+    }
+    assert_int_equal(listens, 3);
+    assert_string_equal(c->zones->name, "uploads");
+    assert_int_equal(c->zones->size_bytes, 16 << 20);
+    assert_int_equal(c->zones->ttl_ms, 60000);
+    assert_null(c->zones->next);
+    assert_int_equal(c->worker_threads, 2);
+    assert_true(c->gauges[GAUGE_SPOOL] && c->gauges[GAUGE_SOCKET]);
+    assert_string_equal(config_location(c, "/progress")->content_type,
+                        "application/json");
+    assert_string_equal(config_location(c, "/progress/jsonp")->content_type,
+                        "application/javascript");
+    assert_null(config_location(c, "/progress/detail")->templates[0]);
+    config_free(c);
+}
+
+static void
+sizes_and_times(void **state)
+{
+    struct config *c = must_load("upload_progress a 64k;"
+                                 "upload_progress b 2M;"
+                                 "upload_progress c 1g;"
+                                 "upload_progress d 65536;"
+                                 "track_uploads a 90;"
+                                 "track_uploads b 1h30m;"
+                                 "track_uploads c 250ms;"
+                                 "track_uploads d \"1d 2s\";");
+    static const int64_t sizes[] = { 65536, 2 << 20, 1 << 30, 65536 };
+    static const int64_t times[] = { 90000, 5400000, 250, 86402000 };
+    int i = 0;
+
+    (void)state;
+    for (const struct zone_config *z = c->zones; z; z = z->next, i++) {
+        ASSERT_INT(z->name, z->size_bytes, sizes[i]);
+        ASSERT_INT(z->name, z->ttl_ms, times[i]);
+    }
+    assert_int_equal(i, 4);
+    config_free(c);
+}
+
+static void
+listen_parameters(void **state)
+{
+    struct config *c =
+        must_load("listen unix:/tmp/a.sock scgi backlog=7 mode=0600;"
+                  "listen [::1]:9001 syslog rcvbuf=1m;"
+                  "listen 9001 scgi;"
+                  "listen 127.0.0.1:9001 syslog;");
+    const struct listen_config *l = c->listens;
+
+    (void)state;
+    assert_int_equal(l->protocol, LISTEN_SCGI);
+    assert_int_equal(l->backlog, 7);
+    assert_int_equal(l->mode, 0600);
+    assert_string_equal(address_path(&l->address), "/tmp/a.sock");
+    l = l->next;
+    assert_int_equal(l->protocol, LISTEN_SYSLOG);
+    assert_int_equal(l->rcvbuf_bytes, 1 << 20);
+    config_free(c);
+}
+
+static void
+locations(void **state)
+{
+    struct config *c = must_load("upload_progress one 1m;"
+                                 "upload_progress two 1m;"
+                                 "upload_progress_java_output;"
+                                 "report_uploads two;"
+                                 "upload_progress_header X-Up;"
+                                 "upload_progress_template done 'finished';"
+                                 "location /a { }"
+                                 "location /a/b { report_uploads one;"
+                                 " upload_progress_json_output; }"
+                                 "location = /a/b/c {"
+                                 " upload_progress_content_type text/x;"
+                                 " upload_progress_template error 'E'; }"
+                                 "location ^~ /d {"
+                                 " upload_progress_detail_output;"
+                                 " upload_progress_header X-D; }");
+    static const struct {
+        const char *uri;
+        const char *zone;
+        const char *type;
+        const char *header;
+        const char *done; /* rendered; NULL: in code */
+    } rows[] = {
+        { "/", "two", "text/javascript", "X-Up", "finished" },
+        { "/a", "two", "text/javascript", "X-Up", "finished" },
+        { "/ab", "two", "text/javascript", "X-Up", "finished" },
+        { "/a/b", "one", "application/json", "X-Up",
+          "{ \"state\" : \"done\" }\r\n" },
+        { "/a/b/c", "two", "text/x", "X-Up", "finished" },
+        { "/a/b/cd", "one", "application/json", "X-Up",
+          "{ \"state\" : \"done\" }\r\n" },
+        { "/d/e", "two", "application/json", "X-D", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct location_config *l = config_location(c, rows[i].uri);
+        struct progress progress = { .state = UPLOAD_DONE };
+        struct template_values values = { &progress, "" };
+        struct buffer out = BUFFER_INIT;
+
+        ASSERT_TEXT(rows[i].uri, l->zone, rows[i].zone);
+        ASSERT_TEXT(rows[i].uri, l->content_type, rows[i].type);
+        ASSERT_TEXT(rows[i].uri, l->header, rows[i].header);
+        ASSERT_THAT(rows[i].uri, (l->templates[UPLOAD_DONE] == NULL) ==
+                                     (rows[i].done == NULL));
+        if (rows[i].done != NULL) {
+            template_render(l->templates[UPLOAD_DONE], &values, &out);
+            buffer_append(&out, "", 1);
+            ASSERT_TEXT(rows[i].uri, out.data, rows[i].done);
+            buffer_release(&out);
+        }
+    }
+    config_free(c);
+}
+
+static void
+gauges(void **state)
+{
+    struct config *c = must_load("upload_progress_gauges off;");
+
+    (void)state;
+    assert_false(c->gauges[GAUGE_SPOOL] || c->gauges[GAUGE_SOCKET]);
+    config_free(c);
+    c = must_load("upload_progress_gauges socket;");
+    assert_false(c->gauges[GAUGE_SPOOL]);
+    assert_true(c->gauges[GAUGE_SOCKET]);
+    config_free(c);
+}
+
+/* A row of the table that cannot be reached or has no help is a mistake. */
+static void
+the_table_is_sound(void **state)
+{
+    (void)state;
+    for (const struct directive *d = directives; d->name != NULL; d++) {
+        ASSERT_THAT(d->name, directive_find(d->name) == d);
+        ASSERT_THAT(d->name, d->set != NULL);
+        ASSERT_THAT(d->name, d->contexts != 0);
+        ASSERT_THAT(d->name, d->args_min <= d->args_max);
+        ASSERT_THAT(d->name, d->help != NULL && d->help[0] != '\0');
+        ASSERT_THAT(d->name, d->syntax != NULL);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(a_file_that_cannot_be_read),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(sizes_and_times),
+        cmocka_unit_test(listen_parameters),
+        cmocka_unit_test(locations),
+        cmocka_unit_test(gauges),
+        cmocka_unit_test(the_table_is_sound),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
