@@ -1,4 +1,4 @@
-/* Connections, their deadlines, and the server that owns them. */
+/* Connections and their deadlines. */
 #include "connection.h"
 
 #include <errno.h>
@@ -11,63 +11,6 @@
 #include <unistd.h>
 
 #include "server_internal.h"
-
-enum { DEADLINE_TICK_MS = 250 };
-
-static void
-close_expired(void *context)
-{
-    struct server *server = context;
-    int64_t now_ms = io_now_ms();
-
-    pthread_mutex_lock(&server->lock);
-    for (struct connection *c = server->connections; c; c = c->next) {
-        if (c->deadline_ms != 0 && c->deadline_ms <= now_ms) {
-            /* The owner sees the end of the stream and closes. */
-            shutdown(c->source.fd, SHUT_RDWR);
-            c->deadline_ms = 0;
-        }
-    }
-    pthread_mutex_unlock(&server->lock);
-}
-
-struct server *
-server_new(struct io *io, const struct server_options *options)
-{
-    struct server *server = calloc(1, sizeof(*server));
-
-    if (server == NULL || fastcgi_init() < 0) {
-        free(server);
-        return NULL;
-    }
-    server->io = io;
-    server->options = *options;
-    pthread_mutex_init(&server->lock, NULL);
-    return server;
-}
-
-int
-server_start(struct server *server)
-{
-    return io_timer_start(&server->timer, server->io, DEADLINE_TICK_MS,
-                          close_expired, server);
-}
-
-void
-server_free(struct server *server)
-{
-    if (server == NULL) {
-        return;
-    }
-    for (struct connection *c = server->connections, *next; c; c = next) {
-        next = c->next;
-        connection_close(c);
-    }
-    listeners_free(server);
-    io_timer_release(&server->timer);
-    pthread_mutex_destroy(&server->lock);
-    free(server);
-}
 
 static void
 connection_ready(struct io_source *source, uint32_t events)

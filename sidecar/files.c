@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "alloc.h"
-
 #include "spool_gauge.h"
 #include "uploads_internal.h"
 
 enum {
+    PEERS_MAX = 16, /* running attempts of one connection looked at */
     SCAN_MAX = 64,  /* new files found in one pass */
     SCAN_PACE = 10, /* a worker is scanned 1/10 of the time at most */
 };
@@ -39,6 +39,32 @@ claim_scan(struct uploads *uploads, int64_t pid, int64_t now_ms,
     return true;
 }
 
+/* Credits the last size of a file that is gone to the one it belongs to. */
+static void
+credit(struct uploads *uploads, const struct spool *spool, int64_t size_bytes,
+       int64_t now_ms)
+{
+    struct upload *peers = alloc_zeroed(PEERS_MAX, sizeof(*peers));
+    struct upload *owner = NULL;
+    int claims = 0;
+    int count;
+
+    count = store_upload_on_connection(uploads->store, spool->pid,
+                                       spool->connection, peers, PEERS_MAX);
+    for (int i = 0; i < count; i++) {
+        if (file_may_belong(&peers[i], spool)) {
+            owner = &peers[i];
+            claims++;
+        }
+    }
+    if (claims == 1) {
+        owner->spooled = true;
+        count_received(owner, size_bytes, GAUGE_SPOOL, false, now_ms);
+        store_upload_measured(uploads->store, owner);
+    }
+    free(peers);
+}
+
 /* The one thread that takes the row closes what we hold of the file. */
 static void
 forget_file(struct uploads *uploads, const struct spool *spool, int64_t now_ms)
@@ -52,7 +78,7 @@ forget_file(struct uploads *uploads, const struct spool *spool, int64_t now_ms)
     }
     size_bytes = spool_gauge_release((int)held_fd);
     if (size_bytes >= 0) {
-        credit_file(uploads, spool, size_bytes, now_ms);
+        credit(uploads, spool, size_bytes, now_ms);
     }
 }
 

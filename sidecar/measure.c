@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "alloc.h"
-
 #include "socket_gauge.h"
 #include "uploads_internal.h"
 
@@ -29,23 +28,6 @@ without_overhead(const struct upload *upload, int64_t bytes)
         return 0;
     }
     return bytes - bytes * 29 / (4096 + 29);
-}
-
-static bool
-take(struct upload *upload, int64_t bytes, enum gauge gauge, bool approximate,
-     int64_t now_ms)
-{
-    if (upload->size_bytes >= 0 && bytes > upload->size_bytes) {
-        bytes = upload->size_bytes;
-    }
-    if (bytes <= upload->received_bytes) {
-        return false;
-    }
-    upload->received_bytes = bytes;
-    upload->gauge = (int)gauge;
-    upload->approximate = approximate;
-    upload->updated_ms = now_ms;
-    return true;
 }
 
 /*
@@ -190,36 +172,11 @@ measure(struct uploads *uploads, struct upload *upload, int64_t now_ms)
         of_spool = spool_bytes(uploads, upload, now_ms);
     }
     if (of_spool >= 0 && (!exact || of_spool >= of_socket)) {
-        changed = take(upload, of_spool, GAUGE_SPOOL, false, now_ms);
+        changed = count_received(upload, of_spool, GAUGE_SPOOL, false, now_ms);
     } else {
-        changed = take(upload, of_socket, GAUGE_SOCKET, !exact, now_ms);
+        changed =
+            count_received(upload, of_socket, GAUGE_SOCKET, !exact, now_ms);
     }
     changed |= was_spooled != upload->spooled;
     return move_marks(upload, now_ms) || changed;
-}
-
-/* Credits the last size of a file that is gone to the one it belongs to. */
-void
-credit_file(struct uploads *uploads, const struct spool *spool,
-            int64_t size_bytes, int64_t now_ms)
-{
-    struct upload *peers = alloc_zeroed(PEERS_MAX, sizeof(*peers));
-    struct upload *owner = NULL;
-    int claims = 0;
-    int count;
-
-    count = store_upload_on_connection(uploads->store, spool->pid,
-                                       spool->connection, peers, PEERS_MAX);
-    for (int i = 0; i < count; i++) {
-        if (file_may_belong(&peers[i], spool)) {
-            owner = &peers[i];
-            claims++;
-        }
-    }
-    if (claims == 1) {
-        owner->spooled = true;
-        take(owner, size_bytes, GAUGE_SPOOL, false, now_ms);
-        store_upload_measured(uploads->store, owner);
-    }
-    free(peers);
 }

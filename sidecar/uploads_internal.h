@@ -57,10 +57,6 @@ void resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms);
 bool file_size(struct uploads *uploads, const struct spool *spool,
                int64_t now_ms, int64_t *size_bytes);
 
-/* Credits the last size of a file that is gone to the one it belongs to. */
-void credit_file(struct uploads *uploads, const struct spool *spool,
-                 int64_t size_bytes, int64_t now_ms);
-
 /* Whether the request line that nginx logged can be that of the attempt. */
 bool file_may_belong(const struct upload *upload, const struct spool *spool);
 
@@ -68,8 +64,26 @@ bool file_may_belong(const struct upload *upload, const struct spool *spool);
 int files_of(struct uploads *uploads, const struct upload *upload,
              struct spool *spools, int max);
 
-/* Ends an attempt; the caller writes it back. */
+/*
+ * What an event makes of an attempt, and what ends it. They change the row in
+ * memory; the caller writes it back.
+ */
+void apply_start(struct uploads *uploads, struct upload *upload,
+                 const struct event *event, int64_t now_ms);
+void apply_end(struct uploads *uploads, struct upload *upload,
+               const struct event *event, int64_t now_ms);
+
 void finish(struct uploads *uploads, struct upload *upload, int64_t at_ms);
+
+/*
+ * Raises received to bytes, within the size; it never falls. Returns whether
+ * it rose.
+ */
+bool count_received(struct upload *upload, int64_t bytes, enum gauge gauge,
+                    bool approximate, int64_t now_ms);
+
+/* The wall clock less ours, now: it moves when somebody sets it. */
+int64_t wall_offset(const struct uploads *uploads, int64_t now_ms);
 
 /* Looks whether due attempts live; concludes what does not. */
 void check_due(struct uploads *uploads, int64_t now_ms);

@@ -1,0 +1,214 @@
+/* One attempt: what an event, a reading or a conclusion makes of its row. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "socket_gauge.h"
+#include "transitions.h"
+#include "uploads_internal.h"
+
+enum {
+    ERROR_STATUS_MIN = 400,
+};
+
+bool
+upload_runs(const struct upload *upload)
+{
+    return upload->finished_ms == 0;
+}
+
+bool
+count_received(struct upload *upload, int64_t bytes, enum gauge gauge,
+               bool approximate, int64_t now_ms)
+{
+    if (upload->size_bytes >= 0 && bytes > upload->size_bytes) {
+        bytes = upload->size_bytes;
+    }
+    if (bytes <= upload->received_bytes) {
+        return false;
+    }
+    upload->received_bytes = bytes;
+    upload->gauge = (int)gauge;
+    upload->approximate = approximate;
+    upload->updated_ms = now_ms;
+    return true;
+}
+
+void
+finish(struct uploads *uploads, struct upload *upload, int64_t at_ms)
+{
+    upload->finished_ms = at_ms > 0 ? at_ms : 1;
+    upload->expires_ms =
+        upload->finished_ms + uploads->options.ttl_ms[upload->zone];
+    upload->check_ms = 0;
+    upload->gone_ms = 0;
+    /* What only a running attempt needs; a zero costs no byte in a row. */
+    memset(&upload->socket, 0, sizeof(upload->socket));
+    upload->socket_base_bytes = 0;
+    upload->socket_exact = false;
+    upload->connection_requests = 0;
+    upload->request_hash = 0;
+}
+
+/* The wall clock less the monotonic one, now: it moves when somebody sets it.
+ */
+int64_t
+wall_offset(const struct uploads *uploads, int64_t now_ms)
+{
+    struct timespec wall;
+
+    if (uploads->options.wall_offset_ms != 0) {
+        return uploads->options.wall_offset_ms;
+    }
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - now_ms;
+}
+
+/* nginx's time of the event on our clock; never in the future. */
+static int64_t
+event_ms(const struct uploads *uploads, const struct event *event,
+         int64_t now_ms)
+{
+    int64_t at_ms = event->msec - wall_offset(uploads, now_ms);
+
+    /* Beyond a minute the clocks disagree, and ours is the one that counts. */
+    return event->msec < 0 || at_ms > now_ms || at_ms < now_ms - 60000 ? now_ms
+                                                                       : at_ms;
+}
+
+/* What every event may tell, and none takes back. */
+static void
+take_facts(struct upload *upload, const struct event *event)
+{
+    upload->tls |= event->tls;
+    upload->chunked |= event->chunked;
+    upload->pid = event->pid;
+    upload->connection = event->connection;
+    if (event->content_length_bytes >= 0) {
+        upload->size_bytes = event->content_length_bytes;
+    }
+    if (event->header_length_bytes > 0) {
+        upload->header_bytes = event->header_length_bytes;
+    }
+    if (event->protocol > 0) {
+        upload->protocol = event->protocol;
+    }
+}
+
+static void
+take_started(struct upload *upload, int64_t started_ms)
+{
+    if (upload->started_ms == 0 || started_ms < upload->started_ms) {
+        upload->started_ms = started_ms > 0 ? started_ms : 1;
+    }
+}
+
+/* Where the body begins in the bytes of the connection. */
+static void
+take_socket(struct uploads *uploads, struct upload *upload,
+            const struct event *event)
+{
+    int64_t read_bytes = 0;
+
+    if (!uploads->options.gauges[GAUGE_SOCKET] || upload->socket.family != 0 ||
+        socket_gauge_address(&upload->socket, event->remote_addr,
+                             event->remote_port, event->server_addr,
+                             event->server_port) < 0) {
+        return;
+    }
+    switch (socket_gauge_read(&upload->socket, &read_bytes)) {
+    case SOCKET_OPEN:
+        break;
+    case SOCKET_GONE: /* nothing to count any more, but that it is gone */
+        upload->socket_base_bytes = -1;
+        return;
+    case SOCKET_UNKNOWN:
+        upload->socket.family = 0;
+        return;
+    }
+    upload->socket_exact = event->connection_requests == 1 && !event->tls &&
+                           !event->proxy_protocol && event->protocol < 20 &&
+                           event->header_length_bytes > 0;
+    /*
+     * What nginx has read by now is the header, what came before it on the
+     * connection, and perhaps the beginning of the body: an upper bound.
+     */
+    upload->socket_base_bytes =
+        upload->socket_exact ? event->header_length_bytes : read_bytes;
+}
+
+void
+apply_start(struct uploads *uploads, struct upload *upload,
+            const struct event *event, int64_t now_ms)
+{
+    take_facts(upload, event);
+    take_started(upload, event_ms(uploads, event, now_ms));
+    upload->state = transition(upload->state, HAPPENING_START);
+    if (!upload_runs(upload)) {
+        return;
+    }
+    upload->connection_requests = event->connection_requests;
+    upload->request_hash = event->request_hash;
+    if (upload->check_ms == 0) {
+        upload->check_ms = now_ms + uploads->options.check_interval_ms;
+    }
+    if (event->kind == EVENT_START) {
+        take_socket(uploads, upload, event);
+        return;
+    }
+    count_received(upload, (int64_t)event->body_bytes, GAUGE_BODY, false,
+                   now_ms);
+    if (event->body_complete) {
+        upload->size_bytes = (int64_t)event->body_bytes;
+        upload->body_complete = true;
+    }
+}
+
+/* The body's length as the log line has it, -1 where it does not tell. */
+static int64_t
+logged_body_bytes(const struct upload *upload, const struct event *event)
+{
+    if (upload->chunked || event->chunked) {
+        /* Once a chunked body was read, $content_length is its true length. */
+        return event->content_length_bytes;
+    }
+    if (event->request_length_bytes < 0 || event->header_length_bytes < 0 ||
+        event->request_length_bytes < event->header_length_bytes) {
+        return -1;
+    }
+    return event->request_length_bytes - event->header_length_bytes;
+}
+
+void
+apply_end(struct uploads *uploads, struct upload *upload,
+          const struct event *event, int64_t now_ms)
+{
+    int64_t at_ms = event_ms(uploads, event, now_ms);
+    bool success = event->status > 0 && event->status < ERROR_STATUS_MIN;
+
+    take_facts(upload, event);
+    take_started(upload,
+                 at_ms -
+                     (event->request_time_ms > 0 ? event->request_time_ms : 0));
+    if (logged_body_bytes(upload, event) >= 0) {
+        count_received(upload, logged_body_bytes(upload, event), GAUGE_END,
+                       false, at_ms);
+        upload->gauge = GAUGE_END; /* also where it adds nothing */
+        upload->approximate = false;
+    }
+    upload->state = transition(upload->state,
+                               success ? HAPPENING_SUCCESS : HAPPENING_FAILURE);
+    upload->status = event->status > 0 ? (int)event->status : 0;
+    upload->inferred = false;
+    finish(uploads, upload, at_ms);
+}
+
+void
+log_store_error(struct uploads *uploads, const char *what)
+{
+    char text[STORE_ERROR_MAX];
+
+    store_error(uploads->store, text, sizeof(text));
+    log_write(LOG_CRIT, "store: %s: %s", what, text);
+}

@@ -1,0 +1,183 @@
+/* Taking events in: which attempt of which upload they are about. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "transitions.h"
+#include "uploads_internal.h"
+
+enum {
+    ATTEMPTS_MAX = 4, /* of one ID, kept at the same time */
+};
+
+/*
+ * On HTTP/1.x a request on a connection means that all before it are over;
+ * their end events are lost or late. The check concludes them after a grace.
+ */
+static void
+outdate_predecessors(struct uploads *uploads, const struct event *event,
+                     int64_t now_ms)
+{
+    struct upload rows[ATTEMPTS_MAX];
+    unsigned evicted;
+    int count;
+
+    if (event->protocol >= 20 || event->connection_requests <= 1) {
+        return;
+    }
+    count = store_upload_on_connection(uploads->store, event->pid,
+                                       event->connection, rows, ATTEMPTS_MAX);
+    for (int i = 0; i < count; i++) {
+        if (rows[i].connection_requests < event->connection_requests &&
+            rows[i].gone_ms == 0) {
+            rows[i].gone_ms = now_ms;
+            rows[i].check_ms = now_ms + GRACE_MS;
+            store_upload_put(uploads->store, &rows[i], &evicted);
+        }
+    }
+}
+
+static void
+write_row(struct uploads *uploads, const struct upload *upload)
+{
+    unsigned evicted = 0;
+
+    switch (store_upload_put(uploads->store, upload, &evicted)) {
+    case STORE_OK:
+    case STORE_NOT_FOUND:
+        break;
+    case STORE_FULL:
+        log_write(LOG_WARNING,
+                  "upload %s: the zone is full of running uploads, it is not "
+                  "tracked",
+                  upload->id);
+        break;
+    case STORE_ERROR:
+        log_store_error(uploads, "writing an upload");
+        break;
+    }
+    if (evicted > 0) {
+        log_write(LOG_INFO, "the zone is full: %u finished uploads made room",
+                  evicted);
+    }
+}
+
+/*
+ * Finds the row of the event's attempt among those of its ID, or makes one.
+ * Returns false when the ID has too many running attempts.
+ */
+static bool
+find_attempt(struct uploads *uploads, const struct event *event, int zone,
+             struct upload *upload, bool *again)
+{
+    struct upload rows[ATTEMPTS_MAX];
+    const struct upload *oldest = NULL;
+    int count = store_upload_attempts(uploads->store, zone, event->id, rows,
+                                      ATTEMPTS_MAX);
+
+    for (int i = 0; i < count; i++) {
+        if (memcmp(rows[i].attempt, event->attempt, UPLOAD_ATTEMPT_BYTES) ==
+            0) {
+            *upload = rows[i];
+            return true;
+        }
+        if (upload_runs(&rows[i])) {
+            *again = true;
+        } else if (oldest == NULL ||
+                   rows[i].finished_ms < oldest->finished_ms) {
+            oldest = &rows[i];
+        }
+    }
+    if (count == ATTEMPTS_MAX) {
+        if (oldest == NULL) {
+            return false;
+        }
+        store_upload_delete(uploads->store, zone, event->id, oldest->attempt);
+    }
+    memset(upload, 0, sizeof(*upload));
+    upload->zone = zone;
+    upload->size_bytes = -1;
+    upload->header_bytes = -1;
+    strcpy(upload->id, event->id);
+    memcpy(upload->attempt, event->attempt, UPLOAD_ATTEMPT_BYTES);
+    return true;
+}
+
+static void
+log_event(const struct event *event, const struct upload *upload)
+{
+    static const char *const kinds[EVENT_KINDS] = { "start", "body", "end" };
+
+    log_write(LOG_INFO,
+              "upload %s: %s, %s, %" PRId64 " of %" PRId64 " bytes, status %d",
+              upload->id, kinds[event->kind], state_name(upload->state),
+              upload->received_bytes, upload->size_bytes, upload->status);
+}
+
+void
+uploads_event(struct uploads *uploads, const struct event *event,
+              int64_t now_ms)
+{
+    struct upload upload;
+    bool again = false;
+    bool tracked;
+    int zone = store_zone_find(uploads->store, event->zone);
+
+    if (zone < 0) {
+        log_write(LOG_ERR, "upload %s: unknown zone \"%s\"", event->id,
+                  event->zone);
+        return;
+    }
+    pthread_mutex_lock(&uploads->lock);
+    tracked = find_attempt(uploads, event, zone, &upload, &again);
+    if (tracked) {
+        again = again && upload.started_ms == 0;
+        if (event->kind == EVENT_END) {
+            apply_end(uploads, &upload, event, now_ms);
+        } else {
+            outdate_predecessors(uploads, event, now_ms);
+            apply_start(uploads, &upload, event, now_ms);
+        }
+        write_row(uploads, &upload);
+    }
+    pthread_mutex_unlock(&uploads->lock);
+    if (again || !tracked) {
+        log_write(LOG_NOTICE,
+                  "upload %s: the ID is used while another upload "
+                  "of it runs%s",
+                  event->id, tracked ? "" : ", this one is not tracked");
+    }
+    if (tracked) {
+        log_event(event, &upload);
+    }
+}
+
+void
+uploads_spool(struct uploads *uploads, const struct spool *spool,
+              int64_t now_ms)
+{
+    struct spool row = *spool;
+
+    if (!uploads->options.gauges[GAUGE_SPOOL]) {
+        return;
+    }
+    row.seen_ms = now_ms;
+    switch (store_spool_add(uploads->store, &row)) {
+    case STORE_OK:
+    case STORE_NOT_FOUND:
+        break;
+    case STORE_FULL:
+        log_write(LOG_ERR,
+                  "more than %d temporary files at once: %s is not "
+                  "followed",
+                  STORE_SPOOLS_MAX, spool->path);
+        return;
+    case STORE_ERROR:
+        log_store_error(uploads, "writing a temporary file");
+        return;
+    }
+    log_write(LOG_INFO, "spool: worker %" PRId64 ", connection %" PRId64 ", %s",
+              spool->pid, spool->connection, spool->path);
+    resolve_files(uploads, spool->pid, now_ms);
+}
