@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -52,7 +53,8 @@ address_parse(const char *text, struct address *address)
         host[len] = '\0';
     }
     if (port[0] == '\0' || strspn(port, "0123456789") != strlen(port) ||
-        strlen(port) > 5 || strcmp(port, "0") == 0) {
+        strlen(port) > 5 || strtol(port, NULL, 10) < 1 ||
+        strtol(port, NULL, 10) > 65535) {
         return "has no valid port";
     }
     if (getaddrinfo(host, port, &hints, &found) != 0) {

@@ -111,6 +111,17 @@ end_of_quoted(char *value)
     return end;
 }
 
+/* A quote may stand in the URI, too; the protocol ends a request line. */
+static bool
+is_whole_request(const char *value, const char *end)
+{
+    static const char protocol[] = " HTTP/1.1";
+    size_t len = sizeof(protocol) - 1;
+
+    return end != NULL && (size_t)(end - value) > len &&
+           memcmp(end - len, protocol, len - 3) == 0;
+}
+
 static bool
 add_part(struct request *request, char *name, char *value, char **next)
 {
@@ -120,12 +131,12 @@ add_part(struct request *request, char *name, char *value, char **next)
     if (quoted) {
         value++;
         end = end_of_quoted(value);
-        if (end == NULL && strcmp(name, "request") == 0 &&
-            request_add(request, "truncated", "1") < 0) {
-            return false;
-        }
     } else {
         end = strstr(value, ", ");
+    }
+    if (strcmp(name, "request") == 0 && !is_whole_request(value, end) &&
+        request_add(request, "truncated", "1") < 0) {
+        return false;
     }
     *next = NULL;
     if (end != NULL) {

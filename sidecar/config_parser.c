@@ -204,13 +204,13 @@ end_block(struct statement *statement, const struct config_visitor *visitor,
 static char *
 end_text(struct statement *statement, int depth)
 {
-    if (depth > 0) {
-        return config_message(statement,
-                              "unexpected end of file, expecting \"}\"");
-    }
     if (statement->count > 0) {
         return config_message(
             statement, "unexpected end of file, expecting \";\" or \"}\"");
+    }
+    if (depth > 0) {
+        return config_message(statement,
+                              "unexpected end of file, expecting \"}\"");
     }
     return NULL;
 }

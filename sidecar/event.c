@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "progress_id.h"
 
@@ -35,21 +36,16 @@ set_seconds(struct event *event, const char *value, size_t offset)
 {
     char *end;
     long long seconds;
-    long long ms = 0;
 
     errno = 0;
     seconds = strtoll(value, &end, 10);
     if (!isdigit((unsigned char)value[0]) || errno != 0 ||
-        seconds > INT64_MAX / 2000) {
+        seconds > INT64_MAX / 2000 || end[0] != '.' ||
+        strspn(end + 1, "0123456789") != 3 || end[4] != '\0') {
         return false;
     }
-    if (*end == '.') {
-        ms = strtoll(end + 1, &end, 10);
-    }
-    if (*end != '\0' || ms < 0 || ms > 999) {
-        return false;
-    }
-    *(int64_t *)field_at(event, offset) = seconds * 1000 + ms;
+    *(int64_t *)field_at(event, offset) =
+        seconds * 1000 + strtoll(end + 1, NULL, 10);
     return true;
 }
 
@@ -89,7 +85,7 @@ static bool
 set_chunked(struct event *event, const char *value, size_t offset)
 {
     (void)offset;
-    event->chunked = strcmp(value, "chunked") == 0;
+    event->chunked = strcasecmp(value, "chunked") == 0;
     return true;
 }
 
@@ -276,7 +272,9 @@ event_spool_from_log(const struct request *request, const char *argument_name,
     memset(spool, 0, sizeof(*spool));
     spool->fd = -1;
     if (strncmp(message, prefix, sizeof(prefix) - 1) != 0 || path[0] == '\0' ||
-        strlen(path) > SPOOL_PATH_MAX) {
+        strlen(path) > SPOOL_PATH_MAX ||
+        /* Without what follows it, the path may be cut short. */
+        request_param(request, "client")[0] == '\0') {
         return false;
     }
     strcpy(spool->path, path);

@@ -109,9 +109,8 @@ percent(const struct progress *p)
         return json_real(100.0);
     }
     /* Cut, not rounded, to two decimals: 100 means every byte. */
-    return json_real((double)(int64_t)((double)p->received_bytes * 10000.0 /
-                                       (double)p->size_bytes) /
-                     100.0);
+    return json_real(
+        (double)((__int128)p->received_bytes * 10000 / p->size_bytes) / 100.0);
 }
 
 static json_t *

@@ -105,13 +105,26 @@ progress_id_from_request_line(const char *line, const char *name,
 {
     char query[4096];
     const char *uri = strchr(line, ' ');
-    const char *question = uri != NULL ? strchr(uri + 1, '?') : NULL;
-    size_t len = question != NULL ? strcspn(question + 1, " #") : 0;
+    size_t uri_len = uri != NULL ? strcspn(uri + 1, " #") : 0;
+    const char *question = uri != NULL ? memchr(uri + 1, '?', uri_len) : NULL;
+    size_t len;
+    char *cut;
 
-    if (len == 0 || len >= sizeof(query)) {
+    if (question == NULL) {
+        return false;
+    }
+    len = (size_t)(uri + 1 + uri_len - (question + 1));
+    if (len >= sizeof(query)) {
         return false;
     }
     memcpy(query, question + 1, len);
     query[len] = '\0';
+    if (uri[1 + uri_len] == '\0') { /* the line ends within the last argument */
+        cut = strrchr(query, '&');
+        if (cut == NULL) {
+            return false;
+        }
+        *cut = '\0';
+    }
     return progress_id_extract("", query, name, id);
 }

@@ -33,7 +33,10 @@ bool progress_id_choose(const char *header, const char *argument,
 bool progress_id_extract(const char *header, const char *query,
                          const char *name, char id[UPLOAD_ID_MAX + 1]);
 
-/* As before, from a request line "METHOD URI PROTOCOL". */
+/*
+ * As before, from a request line "METHOD URI PROTOCOL". Of one that is cut
+ * short in the URI, the last argument is not believed.
+ */
 bool progress_id_from_request_line(const char *line, const char *name,
                                    char id[UPLOAD_ID_MAX + 1]);
 
