@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "event.h"
 #include "log.h"
 #include "paths.h"
 #include "store.h"
@@ -290,6 +291,20 @@ find_zone(const struct config *config, const char *name)
     return zone;
 }
 
+/* The name goes through log lines and JSON. */
+static bool
+is_zone_name(const char *name)
+{
+    size_t len = 0;
+
+    for (; name[len] != '\0'; len++) {
+        if (name[len] <= ' ' || name[len] > '~') {
+            return false;
+        }
+    }
+    return len > 0 && len < EVENT_ZONE_MAX;
+}
+
 static const char *
 set_zone(struct config *config, struct location_config *location,
          const struct directive *directive, const struct statement *statement,
@@ -302,6 +317,9 @@ set_zone(struct config *config, struct location_config *location,
     (void)location;
     (void)directive;
     (void)detail;
+    if (!is_zone_name(statement->args[1])) {
+        return "has an invalid name: up to 63 printable ASCII characters";
+    }
     if (!parse_size(statement->args[2], &size_bytes)) {
         return "has an invalid size";
     }

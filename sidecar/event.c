@@ -183,7 +183,6 @@ reset(struct event *event, enum event_kind kind)
 {
     memset(event, 0, sizeof(*event));
     event->kind = kind;
-    event->connection_requests = -1;
     event->content_length_bytes = -1;
     event->header_length_bytes = -1;
     event->request_length_bytes = -1;

@@ -12,6 +12,10 @@
 #include "message.h"
 #include "upload.h"
 
+enum {
+    EVENT_ZONE_MAX = 64 /* bytes of a zone's name, with NUL */
+};
+
 enum event_kind {
     EVENT_START, /* mirrored without its body, before it is read */
     EVENT_BODY,  /* mirrored with its body */
@@ -19,10 +23,13 @@ enum event_kind {
     EVENT_KINDS
 };
 
-/* Numbers are -1, and texts empty, where nginx did not tell them. */
+/*
+ * Where nginx did not tell them, texts are empty, lengths, times and the
+ * status -1, and what identifies worker and connection 0.
+ */
 struct event {
     enum event_kind kind;
-    char zone[64];
+    char zone[EVENT_ZONE_MAX];
     char id[UPLOAD_ID_MAX + 1];
     uint8_t attempt[UPLOAD_ATTEMPT_BYTES];
     int64_t pid;

@@ -23,7 +23,8 @@ outdate_predecessors(struct uploads *uploads, const struct event *event,
     unsigned evicted;
     int count;
 
-    if (event->protocol >= 20 || event->connection_requests <= 1) {
+    if (event->protocol >= 20 || event->connection_requests <= 1 ||
+        event->pid == 0 || event->connection == 0) {
         return;
     }
     count = store_upload_on_connection(uploads->store, event->pid,

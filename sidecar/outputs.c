@@ -102,6 +102,8 @@ text_or_null(const char *text)
 static json_t *
 percent(const struct progress *p)
 {
+    int hundredths;
+
     if (p->state == UPLOAD_STARTING || p->size_bytes < 0) {
         return json_null();
     }
@@ -109,8 +111,8 @@ percent(const struct progress *p)
         return json_real(100.0);
     }
     /* Cut, not rounded, to two decimals: 100 means every byte. */
-    return json_real(
-        (double)((__int128)p->received_bytes * 10000 / p->size_bytes) / 100.0);
+    hundredths = (int)((__int128)p->received_bytes * 10000 / p->size_bytes);
+    return json_real(hundredths / 100.0);
 }
 
 static json_t *

@@ -80,6 +80,16 @@ refusals(void **state)
           "\"upload_progress\" directive has a zone that is too small: at "
           "least 32k are needed",
           1 },
+        { "upload_progress 'Gr\xc3\xb6\xc3\x9f' 1m;",
+          "\"upload_progress\" directive has an invalid name: up to 63 "
+          "printable ASCII characters",
+          1 },
+        { "upload_progress "
+          "0123456789012345678901234567890123456789012345678901234567890123 "
+          "1m;",
+          "\"upload_progress\" directive has an invalid name: up to 63 "
+          "printable ASCII characters",
+          1 },
         { "upload_progress a big;",
           "\"upload_progress\" directive has an invalid size", 1 },
         { "upload_progress a 1m;\nupload_progress a 1m;",
