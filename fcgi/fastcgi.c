@@ -8,7 +8,9 @@
  *                            the connection once the body has been counted
  */
 #include <errno.h>
+#include <fastcgi.h>
 #include <fcgiapp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,6 +28,7 @@ enum {
 struct fastcgi_connection {
     struct connection base;
     struct fastcgi_scan scan; /* of the request that is being read */
+    bool reading;             /* part of a request has been read already */
     FCGX_Request libfcgi;     /* open while a body streams in */
 };
 
@@ -125,32 +128,65 @@ answer_from_socket(struct connection *c, uint64_t body_bytes)
     answer(c, &libfcgi, &request);
 }
 
-/* Has libfcgi read the kept bytes; afterwards it writes to the connection. */
+static void
+put_record(struct buffer *out, unsigned type, unsigned id, const void *content,
+           size_t len)
+{
+    uint8_t header[FCGI_HEADER_LEN] = {
+        FCGI_VERSION_1, (uint8_t)type,       (uint8_t)(id >> 8),
+        (uint8_t)id,    (uint8_t)(len >> 8), (uint8_t)len,
+    };
+
+    buffer_append(out, header, sizeof(header));
+    buffer_append(out, content, len);
+}
+
+/* The request up to its parameters, in as few records as can be. */
+static void
+put_request(const struct connection *c, struct buffer *out)
+{
+    const struct fastcgi_connection *f = (const struct fastcgi_connection *)c;
+    unsigned id = f->scan.request_id;
+
+    put_record(out, FCGI_BEGIN_REQUEST, id, f->scan.begin_body,
+               sizeof(f->scan.begin_body));
+    for (size_t at = 0, len; at < c->input.len; at += len) {
+        len = c->input.len - at < FCGI_MAX_LENGTH ? c->input.len - at
+                                                  : FCGI_MAX_LENGTH;
+        put_record(out, FCGI_PARAMS, id, c->input.data + at, len);
+    }
+    put_record(out, FCGI_PARAMS, id, NULL, 0);
+}
+
+/* Has libfcgi read the kept request; afterwards it writes to the connection. */
 static int
 replay(struct connection *c, FCGX_Request *libfcgi)
 {
+    struct buffer request = BUFFER_INIT;
     int pair[2];
     ssize_t sent;
-    int result;
+    int result = -1;
 
+    put_request(c, &request);
+    c->input.len = 0;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
                    pair) < 0) {
-        return -1;
+        goto out;
     }
-    sent = send(pair[0], c->input.data, c->input.len, MSG_NOSIGNAL);
-    if (sent < 0 || (size_t)sent != c->input.len) {
-        close(pair[0]);
+    sent = send(pair[0], request.data, request.len, MSG_NOSIGNAL);
+    if (sent < 0 || (size_t)sent != request.len) {
         close(pair[1]);
-        return -1;
+    } else {
+        result = accept_request(libfcgi, pair[1]); /* closes it on failure */
     }
-    result = accept_request(libfcgi, pair[1]); /* closes pair[1] if it fails */
     close(pair[0]);
     if (result == 0) {
         close(pair[1]);
         libfcgi->ipcFd = c->source.fd;
         libfcgi->detached = 1;
     }
-    c->input.len = 0;
+out:
+    buffer_release(&request);
     return result == 0 ? 0 : -1;
 }
 
@@ -182,13 +218,9 @@ take(struct connection *c, const char *data, size_t len)
 
     while (len > 0) {
         size_t consumed;
-        bool in_params = !f->scan.params_done;
         enum fastcgi_result result =
             fastcgi_scan(&f->scan, (const uint8_t *)data, len, &consumed);
 
-        if (in_params) {
-            buffer_append(&c->input, data, consumed);
-        }
         data += consumed;
         len -= consumed;
         if (result == FASTCGI_GARBAGE ||
@@ -237,6 +269,7 @@ read_request(struct connection *c)
         if (progress > 0) {
             c->request->body_bytes = f->scan.body_bytes;
             c->request->body_complete = true;
+            f->reading = false;
             answer(c, &f->libfcgi, c->request);
             return;
         }
@@ -258,7 +291,7 @@ fastcgi_ready(struct connection *c)
     size_t params_len;
     ssize_t got;
 
-    if (c->request != NULL || c->input.len > 0) {
+    if (f->reading) {
         read_request(c);
         return;
     }
@@ -277,12 +310,16 @@ fastcgi_ready(struct connection *c)
                               (size_t)got - params_len, &consumed);
         params_len += consumed;
     }
-    if (result == FASTCGI_COMPLETE && params_len == (size_t)got) {
+    /* libfcgi leaves the padding of the last record unread. */
+    if (result == FASTCGI_COMPLETE && params_len == (size_t)got &&
+        scan.header[6] == 0) {
         answer_from_socket(c, scan.body_bytes);
         return;
     }
     connection_own(c); /* the header timeout starts now */
     f->scan = (struct fastcgi_scan)FASTCGI_SCAN_INIT;
+    f->scan.kept_params = &c->input;
+    f->reading = true;
     read_request(c);
 }
 

@@ -3,6 +3,7 @@
 
 #include <fastcgi.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "connection.h"
 
@@ -129,10 +130,22 @@ feed_content(struct fastcgi_scan *scan, const uint8_t *data, size_t len,
 {
     size_t step = len < scan->content_left ? len : scan->content_left;
 
-    if (scan->header[1] == FCGI_PARAMS) {
+    switch (scan->header[1]) {
+    case FCGI_BEGIN_REQUEST:
+        memcpy(scan->begin_body + sizeof(scan->begin_body) - scan->content_left,
+               data, step);
+        break;
+    case FCGI_PARAMS:
         *sane = feed_params(scan, data, step);
-    } else if (scan->header[1] == FCGI_STDIN) {
+        if (scan->kept_params != NULL) {
+            buffer_append(scan->kept_params, data, step);
+        }
+        break;
+    case FCGI_STDIN:
         scan->body_bytes += step;
+        break;
+    default: /* no other record comes through begin_record() */
+        break;
     }
     scan->content_left -= (unsigned)step;
     return step;

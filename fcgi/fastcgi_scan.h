@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
+
 enum fastcgi_result {
     FASTCGI_MORE,     /* all bytes are consumed, the request goes on */
     FASTCGI_PARAMS,   /* the parameters just ended; feed the rest */
@@ -37,6 +39,10 @@ struct fastcgi_scan {
     size_t params_bytes;
     struct fastcgi_pair pair;
     uint64_t body_bytes; /* of standard input, so far */
+
+    /* What to keep for libfcgi: contents only, whatever they were cut into. */
+    struct buffer *kept_params; /* the caller's, or NULL: nothing is kept */
+    uint8_t begin_body[8];      /* of the begin record */
 };
 
 #define FASTCGI_SCAN_INIT \

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,7 +23,45 @@ struct listener {
     const struct protocol *protocol;
     struct address address;
     struct listener *next;
+
+    /* Out of descriptors or memory: the deadline timer goes on accepting. */
+    atomic_bool paused;
+    bool pause_logged; /* whoever owns the source */
 };
+
+static void
+wait_for_next(struct listener *listener)
+{
+    if (io_rearm(listener->server->io, &listener->source, EPOLLIN) < 0) {
+        abort(); /* the descriptor is ours and in the set */
+    }
+}
+
+void
+listeners_resume(struct server *server)
+{
+    for (struct listener *l = server->listeners; l != NULL; l = l->next) {
+        if (atomic_exchange(&l->paused, false)) {
+            wait_for_next(l);
+        }
+    }
+}
+
+/* Returns whether to wait for the next connection at once. */
+static bool
+accept_failed(struct listener *listener)
+{
+    if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) {
+        return true;
+    }
+    if (!listener->pause_logged) {
+        listener->server->options.log(
+            LOG_ERR, "%s: accept() failed: %m; trying again quietly",
+            listener->protocol->name);
+    }
+    listener->pause_logged = true;
+    return false;
+}
 
 static void
 accept_ready(struct io_source *source, uint32_t events)
@@ -29,25 +69,26 @@ accept_ready(struct io_source *source, uint32_t events)
     struct listener *listener = (struct listener *)source;
     struct server *server = listener->server;
     int one = 1;
+    bool go_on = true;
 
     (void)events;
     for (int i = 0; i < ACCEPTS_PER_NOTICE; i++) {
         int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0) {
-            if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
-                server->options.log(LOG_ERR, "%s: accept() failed: %m",
-                                    listener->protocol->name);
-            }
+            go_on = accept_failed(listener);
             break;
         }
+        listener->pause_logged = false;
         if (address_path(&listener->address) == NULL) {
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         }
         connection_open(server, listener->protocol, fd);
     }
-    if (io_rearm(server->io, source, EPOLLIN) < 0) {
-        abort(); /* the descriptor is ours and in the set */
+    if (go_on) {
+        wait_for_next(listener);
+    } else {
+        atomic_store(&listener->paused, true);
     }
 }
 

@@ -10,7 +10,7 @@
 enum { DEADLINE_TICK_MS = 250 };
 
 static void
-close_expired(void *context)
+on_timer(void *context)
 {
     struct server *server = context;
     int64_t now_ms = io_now_ms();
@@ -24,6 +24,7 @@ close_expired(void *context)
         }
     }
     pthread_mutex_unlock(&server->lock);
+    listeners_resume(server);
 }
 
 struct server *
@@ -45,7 +46,7 @@ int
 server_start(struct server *server)
 {
     return io_timer_start(&server->timer, server->io, DEADLINE_TICK_MS,
-                          close_expired, server);
+                          on_timer, server);
 }
 
 void

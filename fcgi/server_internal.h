@@ -27,6 +27,9 @@ int fastcgi_init(void);
 void connection_open(struct server *server, const struct protocol *protocol,
                      int fd);
 
+/* Lets listeners go on that had run out of descriptors. */
+void listeners_resume(struct server *server);
+
 /* Closes the listeners and removes their Unix-domain sockets. */
 void listeners_free(struct server *server);
 

@@ -19,7 +19,7 @@
 enum {
     SOCKETS_MAX = 16,
     BATCH = 64,            /* datagrams per recvmmsg(2) */
-    DATAGRAM_MAX = 8192,   /* bytes; nginx's longest line is far below */
+    DATAGRAM_MAX = 65536,  /* bytes: no datagram is cut short */
     RING_BYTES = 16 << 20, /* two receive buffers of the default size */
 };
 

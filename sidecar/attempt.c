@@ -51,24 +51,28 @@ finish(struct uploads *uploads, struct upload *upload, int64_t at_ms)
     upload->request_hash = 0;
 }
 
-/* The wall clock less the monotonic one, now: it moves when somebody sets it.
- */
 int64_t
-wall_offset(const struct uploads *uploads, int64_t now_ms)
+wall_offset(struct uploads *uploads, int64_t now_ms)
 {
+    long long known_ms = atomic_load(&uploads->wall_offset_ms);
     struct timespec wall;
+    int64_t offset_ms;
 
     if (uploads->options.wall_offset_ms != 0) {
         return uploads->options.wall_offset_ms;
     }
     clock_gettime(CLOCK_REALTIME, &wall);
-    return (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - now_ms;
+    offset_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - now_ms;
+    if (llabs(offset_ms - known_ms) < WALL_STEP_MS) {
+        return known_ms;
+    }
+    atomic_store(&uploads->wall_offset_ms, offset_ms);
+    return offset_ms;
 }
 
 /* nginx's time of the event on our clock; never in the future. */
 static int64_t
-event_ms(const struct uploads *uploads, const struct event *event,
-         int64_t now_ms)
+event_ms(struct uploads *uploads, const struct event *event, int64_t now_ms)
 {
     int64_t at_ms = event->msec - wall_offset(uploads, now_ms);
 

@@ -232,12 +232,18 @@ event_from_params(const struct request *request, struct event *event)
 const char *
 event_from_log(const struct request *request, struct event *event)
 {
+    const char *wrong;
+
     reset(event, EVENT_END);
     if (!progress_id_choose(request_param(request, "id"),
                             request_param(request, "arg"), event->id)) {
         return "UPLOAD_PROGRESS_ID";
     }
-    return read_fields(request, true, event);
+    wrong = read_fields(request, true, event);
+    if (wrong == NULL && event->status < 0) {
+        wrong = "UPLOAD_PROGRESS_STATUS"; /* the line is cut short */
+    }
+    return wrong;
 }
 
 uint64_t

@@ -64,21 +64,29 @@ request_uri(const struct request *request, char *uri, size_t size)
 static bool
 callback_is_valid(const char *callback)
 {
-    size_t len = strlen(callback);
-
-    return len <= CALLBACK_MAX &&
-           strspn(callback, "abcdefghijklmnopqrstuvwxyz"
-                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.[]") == len;
+    return strspn(callback, "abcdefghijklmnopqrstuvwxyz"
+                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.[]") ==
+           strlen(callback);
 }
 
 static bool
 has_id(const struct request *request, const struct location_config *location)
 {
-    char value[4 * UPLOAD_ID_MAX];
-
     return header_param(request, location->header)[0] != '\0' ||
-           query_argument(request_param(request, "QUERY_STRING"),
-                          location->header, value, sizeof(value));
+           query_has(request_param(request, "QUERY_STRING"), location->header);
+}
+
+/* Reads the callback, "" without one. Returns false if it is not valid. */
+static bool
+read_callback(const struct request *request, const char *name, char *callback,
+              size_t size)
+{
+    const char *query = request_param(request, "QUERY_STRING");
+
+    callback[0] = '\0';
+    return !query_has(query, name) ||
+           (query_argument(query, name, callback, size) &&
+            callback_is_valid(callback));
 }
 
 static void
@@ -108,7 +116,7 @@ answer_probe(const struct sidecar *sidecar, const struct request *request,
 {
     const char *method = request_param(request, "REQUEST_METHOD");
     const struct location_config *location;
-    char callback[4 * CALLBACK_MAX] = "";
+    char callback[CALLBACK_MAX + 1];
     char uri[URI_MAX];
     char id[UPLOAD_ID_MAX + 1];
 
@@ -130,9 +138,8 @@ answer_probe(const struct sidecar *sidecar, const struct request *request,
                present ? "invalid progress ID" : "no progress ID");
         return;
     }
-    query_argument(request_param(request, "QUERY_STRING"),
-                   location->jsonp_parameter, callback, sizeof(callback));
-    if (!callback_is_valid(callback)) {
+    if (!read_callback(request, location->jsonp_parameter, callback,
+                       sizeof(callback))) {
         refuse(response, HTTP_BAD_REQUEST, "invalid callback");
         return;
     }

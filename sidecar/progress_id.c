@@ -55,8 +55,9 @@ percent_decode(const char *text, size_t len, char *value, size_t size)
     return true;
 }
 
-bool
-query_argument(const char *query, const char *name, char *value, size_t size)
+/* The value of an argument and its length, still encoded; NULL without one. */
+static const char *
+find_argument(const char *query, const char *name, size_t *value_len)
 {
     size_t name_len = strlen(name);
 
@@ -65,12 +66,29 @@ query_argument(const char *query, const char *name, char *value, size_t size)
 
         if (len > name_len && p[name_len] == '=' &&
             strncasecmp(p, name, name_len) == 0) {
-            return percent_decode(p + name_len + 1, len - name_len - 1, value,
-                                  size);
+            *value_len = len - name_len - 1;
+            return p + name_len + 1;
         }
         p += len + (p[len] == '&');
     }
-    return false;
+    return NULL;
+}
+
+bool
+query_has(const char *query, const char *name)
+{
+    size_t len;
+
+    return find_argument(query, name, &len) != NULL;
+}
+
+bool
+query_argument(const char *query, const char *name, char *value, size_t size)
+{
+    size_t len;
+    const char *found = find_argument(query, name, &len);
+
+    return found != NULL && percent_decode(found, len, value, size);
 }
 
 bool

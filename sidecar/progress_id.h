@@ -18,6 +18,9 @@ bool progress_id_is_valid(const char *text);
 bool query_argument(const char *query, const char *name, char *value,
                     size_t size);
 
+/* Whether the argument is there at all. */
+bool query_has(const char *query, const char *name);
+
 /*
  * The ID of an upload event: the header's value if there is one, else the
  * query argument's, still percent-encoded as nginx's variables hold it.

@@ -108,8 +108,8 @@ eta_ms(const struct upload *upload, int64_t rate)
 }
 
 static void
-describe(const struct uploads *uploads, const struct upload *upload,
-         int64_t now_ms, struct progress *progress)
+describe(struct uploads *uploads, const struct upload *upload, int64_t now_ms,
+         struct progress *progress)
 {
     int64_t wall_ms = wall_offset(uploads, now_ms);
     int64_t end_ms = upload->finished_ms ? upload->finished_ms : now_ms;

@@ -3,13 +3,15 @@
 #define SIDECAR_UPLOADS_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "uploads.h"
 
 enum {
     WORKERS_MAX = 64, /* workers whose scans are paced */
     RATE_WINDOW_MS = 5000,
-    GRACE_MS = 1000, /* for an end event that is still under way */
+    WALL_STEP_MS = 100, /* less is noise between two clocks read in turn */
+    GRACE_MS = 1000,    /* for an end event that is still under way */
     DUE_PER_TICK = 64,
     FILES_PER_TICK = 1024,
     SWEEP_PER_TICK = 2000,
@@ -26,6 +28,9 @@ struct uploads {
     struct uploads_options options;
 
     pthread_mutex_t lock; /* makes reading and writing back of a row one step */
+
+    /* The wall clock less ours, renewed when somebody has set it. */
+    atomic_llong wall_offset_ms;
 
     pthread_mutex_t worker_lock;
     struct worker workers[WORKERS_MAX];
@@ -83,7 +88,7 @@ bool count_received(struct upload *upload, int64_t bytes, enum gauge gauge,
                     bool approximate, int64_t now_ms);
 
 /* The wall clock less ours, now: it moves when somebody sets it. */
-int64_t wall_offset(const struct uploads *uploads, int64_t now_ms);
+int64_t wall_offset(struct uploads *uploads, int64_t now_ms);
 
 /* Looks whether due attempts live; concludes what does not. */
 void check_due(struct uploads *uploads, int64_t now_ms);

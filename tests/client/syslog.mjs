@@ -139,7 +139,6 @@ function hostileEnds(id) {
         line.replace(HEAD, ''), line.slice(HEAD.length + 3), `${HEAD}="x" =""`,
         `${HEAD}${Array.from({ length: 300 }, (_, i) => `n${i}="v"`).join(' ')} ` +
             line.slice(HEAD.length),
-        `${HEAD}a="${'x'.repeat(20000)}" ${line.slice(HEAD.length)}`,
     ];
 }
 

@@ -50,7 +50,7 @@ static const struct field_row {
       NUMBER(header_length_bytes, 321) },
     { "REQUEST_LENGTH", "request_length", "654",
       NUMBER(request_length_bytes, 654) },
-    { "STATUS", "status", "200", NUMBER(status, 200) },
+    { "STATUS", "status", "404", NUMBER(status, 404) },
     { "MSEC", "msec", "1795303698.123", NUMBER(msec, 1795303698123) },
     { "MSEC", "msec", "1795303698.007", NUMBER(msec, 1795303698007) },
     { "MSEC", "msec", "1795303698.000", NUMBER(msec, 1795303698000) },
@@ -111,6 +111,7 @@ make(struct request *request, bool from_log, const char *name,
     if (from_log) {
         add(request, "id", "abc");
         add(request, "request_id", REQUEST_ID);
+        add(request, "status", "200");
     } else {
         add(request, PREFIX "EVENT", "start");
         add(request, PREFIX "ID", "abc");
@@ -321,16 +322,23 @@ static const struct log_row {
     const char *bad;
     const char *id;
 } log_rows[] = {
-    { "least", "id=\"abc\" request_id=\"" REQUEST_ID "\"", NULL, "abc" },
-    { "argument", "id=\"-\" arg=\"a%20b\" request_id=\"" REQUEST_ID "\"", NULL,
-      "a b" },
-    { "header first", "arg=\"def\" id=\"abc\" request_id=\"" REQUEST_ID "\"",
+    { "least", "id=\"abc\" request_id=\"" REQUEST_ID "\" status=\"200\"", NULL,
+      "abc" },
+    { "argument",
+      "id=\"-\" arg=\"a%20b\" request_id=\"" REQUEST_ID "\" status=\"200\"",
+      NULL, "a b" },
+    { "header first",
+      "arg=\"def\" id=\"abc\" request_id=\"" REQUEST_ID "\" status=\"200\"",
       NULL, "abc" },
-    { "escaped quote", "id=\"a\\x22b\" request_id=\"" REQUEST_ID "\"", NULL,
+    { "escaped quote",
+      "id=\"a\\x22b\" request_id=\"" REQUEST_ID "\" status=\"200\"", NULL,
       "a\"b" },
-    { "escaped control byte", "id=\"a\\x0A\" request_id=\"" REQUEST_ID "\"",
-      "ID", NULL },
-    { "no ID", "request_id=\"" REQUEST_ID "\"", "ID", NULL },
+    { "escaped control byte",
+      "id=\"a\\x0A\" request_id=\"" REQUEST_ID "\" status=\"200\"", "ID",
+      NULL },
+    { "cut before the status", "id=\"abc\" request_id=\"" REQUEST_ID "\"",
+      "STATUS", NULL },
+    { "no ID", "request_id=\"" REQUEST_ID "\" status=\"200\"", "ID", NULL },
     { "no request ID", "id=\"abc\"", "REQUEST_ID", NULL },
     { "request ID not logged", "id=\"abc\" request_id=\"-\"", "REQUEST_ID",
       NULL },
@@ -370,9 +378,8 @@ test_defaults(void **state)
 
     (void)state;
     memset(&event, 0x55, sizeof(event));
-    make(&request, true, "status", "");
+    make(&request, true, "pid", "");
     ASSERT_THAT("event", event_from_log(&request, &event) == NULL);
-    ASSERT_INT("status", event.status, -1);
     ASSERT_INT("connection_requests", event.connection_requests, 0);
     ASSERT_INT("content_length", event.content_length_bytes, -1);
     ASSERT_INT("header_length", event.header_length_bytes, -1);
