@@ -41,16 +41,17 @@ upload() {
 
 @test "HTTP/2: two uploads at once on one connection, IDs in headers" {
     site_start
-    # They cannot be told apart: each is given the lower of the two counts.
+    # They cannot be told apart: each is given the lower of the two counts, and
+    # none until both have a file.
     upload one,two --url="$TLS_URL" --http=2 --id-in=header --rate=1500000 \
-        --expect-gauges=spool
+        --lag-bytes=500000 --expect-gauges=spool
 }
 
 @test "HTTP/2: the later of two uploads with IDs in headers holds the earlier one back, never ahead" {
     site_start
     upload one --url="$TLS_URL" --http=2 --id-in=header --expect-gauges=spool
     upload two,three,four --url="$TLS_URL" --http=2 --id-in=header --rate=800000 \
-        --bytes=2000000
+        --bytes=2000000 --lag-bytes=500000
 }
 
 @test "chunked, without a length" {
