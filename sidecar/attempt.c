@@ -40,7 +40,9 @@ finish(struct uploads *uploads, struct upload *upload, int64_t at_ms)
 {
     upload->finished_ms = at_ms > 0 ? at_ms : 1;
     upload->expires_ms =
-        upload->finished_ms + uploads->options.ttl_ms[upload->zone];
+        upload->finished_ms + (upload->ttl_ms
+                                   ? upload->ttl_ms
+                                   : uploads->options.ttl_ms[upload->zone]);
     upload->check_ms = 0;
     upload->gone_ms = 0;
     /* What only a running attempt needs; a zero costs no byte in a row. */
@@ -85,6 +87,7 @@ event_ms(struct uploads *uploads, const struct event *event, int64_t now_ms)
 static void
 take_facts(struct upload *upload, const struct event *event)
 {
+    upload->ttl_ms = event->ttl_ms ? event->ttl_ms : upload->ttl_ms;
     upload->tls |= event->tls;
     upload->chunked |= event->chunked;
     upload->pid = event->pid;

@@ -1,8 +1,9 @@
-/* The configuration: loading, defaults, inheritance, locations. */
+/* The configuration: loading, includes, defaults. */
 #include "config.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ const char config_default_zones[] = "upload_progress uploads 16m;\n"
 
 /* Each output under a URI of its own, for the first zone. */
 const char config_default_locations[] =
-    "location / { }\n"
+    "location / { upload_progress_json_output; }\n"
     "location = /progress/jsonp { upload_progress_jsonp_output; }\n"
     "location = /progress/java { upload_progress_java_output; }\n"
     "location = /progress/xml { upload_progress_xml_output; }\n"
@@ -32,10 +33,33 @@ enum {
     TTL_DEFAULT_MS = 60000,
 };
 
+enum {
+    BLOCKS_MAX = 16,   /* blocks within blocks */
+    INCLUDES_MAX = 16, /* files within files */
+};
+
+/* A block that is open. */
+struct open_block {
+    enum directive_context context;
+    struct location_config *level;
+};
+
+/* A zone that was named before it may have been defined. */
+struct zone_use {
+    char *zone;
+    char *message; /* what to say if it is never defined */
+    struct zone_use *next;
+};
+
 struct loading {
     struct config *config;
-    struct location_config *location; /* whose block is open, or main */
-    bool seen[64];                    /* by index in the table of directives */
+    struct open_block blocks[BLOCKS_MAX];
+    int depth;             /* of the innermost block */
+    int include_depth;     /* of the file that is read */
+    const char *folder;    /* that relative file names start from */
+    bool seen[64];         /* by index in the table of directives */
+    struct zone_use *uses; /* the latest first */
+    struct buffer *dump;   /* NULL: not wanted */
 };
 
 static char *
@@ -52,21 +76,18 @@ static char *
 check_form(const struct loading *loading, const struct statement *statement,
            const struct directive *directive)
 {
-    unsigned context = loading->location == &loading->config->main
-                           ? CONTEXT_MAIN
-                           : CONTEXT_LOCATION;
+    bool wants_block = directive->block != BLOCK_NONE;
     int args = statement->count - 1;
 
-    if ((directive->contexts & context) == 0) {
+    if ((directive->contexts & loading->blocks[loading->depth].context) == 0) {
         return refuse(statement, "is not allowed here", NULL);
     }
-    if (statement->block && !directive->block) {
+    if (statement->block && !wants_block) {
         return config_message(statement,
-                              "directive \"%s\" is not terminated "
-                              "by \";\"",
+                              "directive \"%s\" is not terminated by \";\"",
                               statement->args[0]);
     }
-    if (!statement->block && directive->block) {
+    if (!statement->block && wants_block) {
         return config_message(statement,
                               "directive \"%s\" has no opening \"{\"",
                               statement->args[0]);
@@ -76,8 +97,80 @@ check_form(const struct loading *loading, const struct statement *statement,
                               "invalid number of arguments in \"%s\" directive",
                               statement->args[0]);
     }
+    if (statement->block && loading->depth + 1 == BLOCKS_MAX) {
+        return refuse(statement, "is nested too deep", NULL);
+    }
     return NULL;
 }
+
+/* Zones may be defined after they are named, as in nginx. */
+static void
+note_zone_use(struct loading *loading, const struct statement *statement)
+{
+    struct zone_use *use;
+
+    if (strcmp(statement->args[0], "report_uploads") != 0 &&
+        strcmp(statement->args[0], "track_uploads") != 0) {
+        return;
+    }
+    use = alloc_zeroed(1, sizeof(*use));
+    use->zone = alloc_string(statement->args[1]);
+    use->message = config_message(
+        statement, "\"%s\" directive names the unknown zone \"%s\"",
+        statement->args[0], statement->args[1]);
+    use->next = loading->uses;
+    loading->uses = use;
+}
+
+/* The level that a directive with a block has just added is the last one. */
+static void
+open_block(struct loading *loading, const struct directive *directive)
+{
+    const struct open_block *outer = &loading->blocks[loading->depth++];
+    struct open_block *inner = &loading->blocks[loading->depth];
+
+    inner->context = CONTEXT_HTTP;
+    inner->level = outer->level;
+    if (directive->block == BLOCK_LEVEL) {
+        inner->level = loading->config->locations;
+        while (inner->level->next != NULL) {
+            inner->level = inner->level->next;
+        }
+        inner->context = inner->level->level == LEVEL_SERVER ? CONTEXT_SERVER
+                                                             : CONTEXT_LOCATION;
+    }
+}
+
+/* A word as the parser reads it back. */
+static void
+dump_word(struct buffer *dump, const char *word)
+{
+    buffer_append_string(dump, " \"");
+    for (const char *p = word; *p != '\0'; p++) {
+        if (*p == '"' || *p == '\\') {
+            buffer_append_string(dump, "\\");
+        }
+        buffer_append(dump, p, 1);
+    }
+    buffer_append_string(dump, "\"");
+}
+
+static void
+dump_statement(const struct loading *loading, const struct statement *statement)
+{
+    if (loading->dump == NULL) {
+        return;
+    }
+    buffer_printf(loading->dump, "%*s%s", 4 * loading->depth, "",
+                  statement->args[0]);
+    for (int i = 1; i < statement->count; i++) {
+        dump_word(loading->dump, statement->args[i]);
+    }
+    buffer_append_string(loading->dump, statement->block ? " {\n" : ";\n");
+}
+
+static char *include(struct loading *loading,
+                     const struct statement *statement);
 
 static char *
 take_directive(void *context, const struct statement *statement)
@@ -96,6 +189,9 @@ take_directive(void *context, const struct statement *statement)
     if (message != NULL) {
         return message;
     }
+    if (strcmp(directive->name, "include") == 0) {
+        return include(loading, statement);
+    }
     if (!directive->repeatable && directive->contexts == CONTEXT_MAIN) {
         bool *seen = &loading->seen[directive - directives];
 
@@ -104,16 +200,16 @@ take_directive(void *context, const struct statement *statement)
         }
         *seen = true;
     }
-    error = directive->set(loading->config, loading->location, directive,
-                           statement, &detail);
+    error =
+        directive->set(loading->config, loading->blocks[loading->depth].level,
+                       directive, statement, &detail);
     if (error != NULL) {
         return refuse(statement, error, detail);
     }
+    note_zone_use(loading, statement);
+    dump_statement(loading, statement);
     if (statement->block) {
-        loading->location = loading->config->locations;
-        while (loading->location->next != NULL) {
-            loading->location = loading->location->next;
-        }
+        open_block(loading, directive);
     }
     return NULL;
 }
@@ -123,7 +219,10 @@ close_block(void *context)
 {
     struct loading *loading = context;
 
-    loading->location = &loading->config->main;
+    loading->depth--;
+    if (loading->dump != NULL) {
+        buffer_printf(loading->dump, "%*s}\n", 4 * loading->depth, "");
+    }
     return NULL;
 }
 
@@ -132,7 +231,6 @@ parse_text(struct loading *loading, const char *file, const char *text)
 {
     struct config_visitor visitor = { take_directive, close_block, loading };
 
-    loading->location = &loading->config->main;
     return config_parse(file, text, &visitor);
 }
 
@@ -168,61 +266,69 @@ set_defaults(struct loading *loading)
     }
 }
 
-static void
-inherit_text(char **own, const char *from)
+static struct zone_config *
+find_zone(const struct config *config, const char *name)
 {
-    if (*own == NULL) {
-        *own = alloc_string(from);
+    struct zone_config *zone = config->zones;
+
+    while (zone != NULL && strcmp(zone->name, name) != 0) {
+        zone = zone->next;
+    }
+    return zone;
+}
+
+/* Returns the message of the first use of an unknown zone, or NULL. */
+static char *
+check_zone_uses(struct loading *loading)
+{
+    char *message = NULL;
+
+    for (struct zone_use *use = loading->uses, *next; use; use = next) {
+        next = use->next;
+        if (find_zone(loading->config, use->zone) == NULL) {
+            free(message); /* an earlier one is the one to tell */
+            message = use->message;
+        } else {
+            free(use->message);
+        }
+        free(use->zone);
+        free(use);
+    }
+    loading->uses = NULL;
+    return message;
+}
+
+/* How long a zone keeps what is tracked in it by default: its first track. */
+static void
+set_ttl(struct config *config, const struct location_config *level)
+{
+    for (const struct track_config *t = level->tracks; t; t = t->next) {
+        struct zone_config *zone = find_zone(config, t->zone);
+
+        if (zone != NULL && zone->ttl_ms == 0) {
+            zone->ttl_ms = t->ttl_ms;
+        }
     }
 }
 
-/* A location's own text, else that of its output, else what it inherits. */
 static void
-complete_template(struct location_config *location,
-                  const struct location_config *from, int state)
+set_ttls(struct config *config)
 {
-    const struct output *output =
-        location->output != NULL ? location->output : from->output;
-    const char *text;
-    char *unknown = NULL;
-
-    assert(output != NULL); /* the top level has one at least */
-    text = output->templates[state];
-    if (location->output == NULL && from->texts[state] != NULL) {
-        text = from->texts[state];
+    set_ttl(config, &config->main);
+    for (struct location_config *l = config->locations; l; l = l->next) {
+        set_ttl(config, l);
     }
-    if (location->texts[state] != NULL) {
-        text = location->texts[state];
-    }
-    if (text != NULL) {
-        location->templates[state] = template_compile(text, &unknown);
+    for (struct zone_config *z = config->zones; z != NULL; z = z->next) {
+        z->ttl_ms = z->ttl_ms ? z->ttl_ms : TTL_DEFAULT_MS;
     }
 }
 
-static void
-complete(struct location_config *location, const struct location_config *from)
-{
-    inherit_text(&location->zone, from->zone);
-    inherit_text(&location->header, from->header);
-    inherit_text(&location->jsonp_parameter, from->jsonp_parameter);
-    for (int state = 0; state < UPLOAD_STATES; state++) {
-        complete_template(location, from, state);
-    }
-    if (location->output != NULL) {
-        inherit_text(&location->content_type, location->output->content_type);
-    } else if (from->content_type != NULL) {
-        inherit_text(&location->content_type, from->content_type);
-    }
-    if (location->output == NULL) {
-        location->output = from->output;
-    }
-    inherit_text(&location->content_type, location->output->content_type);
-}
-
-static void
+/* What the built-in configuration adds where the file has nothing. */
+static char *
 finish(struct loading *loading)
 {
     struct config *config = loading->config;
+    char *message;
 
     if (config->listens == NULL) {
         parse_builtin(loading, config_default_listens);
@@ -230,23 +336,24 @@ finish(struct loading *loading)
     if (config->zones == NULL) {
         parse_builtin(loading, config_default_zones);
     }
+    assert(config->zones != NULL);
+    message = check_zone_uses(loading);
+    if (message != NULL) {
+        return message;
+    }
     if (config->locations == NULL) {
+        if (config->main.zone == NULL) {
+            config->main.zone = alloc_string(config->zones->name);
+        }
         parse_builtin(loading, config_default_locations);
     }
     set_defaults(loading);
-    assert(config->zones != NULL); /* the built-in one at least */
-    inherit_text(&config->main.zone, config->zones->name);
     if (config->main.output == NULL) {
-        config->main.output = output_find("upload_progress_json_output");
+        config->main.output = &output_default;
     }
-    for (struct zone_config *z = config->zones; z != NULL; z = z->next) {
-        z->ttl_ms = z->ttl_ms ? z->ttl_ms : TTL_DEFAULT_MS;
-    }
-    for (struct location_config *l = config->locations; l; l = l->next) {
-        complete(l, &config->main);
-    }
-    /* Where no location matches, the top level answers. */
-    complete(&config->main, &config->main);
+    set_ttls(config);
+    config_inherit(config);
+    return NULL;
 }
 
 /* Reads a whole file. Returns NULL with errno set. */
@@ -282,45 +389,105 @@ read_file(const char *file)
     return text;
 }
 
+static char *
+parse_file(struct loading *loading, const char *file,
+           const struct statement *from)
+{
+    char *text = read_file(file);
+    char *message;
+
+    if (text == NULL) {
+        message = alloc_format("open() \"%s\" failed (%d: %s)", file, errno,
+                               strerrordesc_np(errno));
+        if (from != NULL) {
+            char *where = config_message(from, "%s", message);
+
+            free(message);
+            message = where;
+        }
+        return message;
+    }
+    message = parse_text(loading, file, text);
+    free(text);
+    return message;
+}
+
+/* The files that a pattern names, in order; a plain name must be there. */
+static char *
+include(struct loading *loading, const struct statement *statement)
+{
+    const char *pattern = statement->args[1];
+    char *path = pattern[0] == '/'
+                     ? alloc_string(pattern)
+                     : alloc_format("%s/%s", loading->folder, pattern);
+    glob_t found = { .gl_pathc = 0 };
+    char *message = NULL;
+
+    if (loading->include_depth == INCLUDES_MAX) {
+        message = refuse(statement, "is nested too deep", NULL);
+    } else if (strpbrk(path, "*?[") == NULL) {
+        loading->include_depth++;
+        message = parse_file(loading, path, statement);
+        loading->include_depth--;
+    } else if (glob(path, 0, NULL, &found) == 0) {
+        loading->include_depth++;
+        for (size_t i = 0; i < found.gl_pathc && message == NULL; i++) {
+            message = parse_file(loading, found.gl_pathv[i], statement);
+        }
+        loading->include_depth--;
+    }
+    globfree(&found);
+    free(path);
+    return message;
+}
+
+static char *
+folder_of(const char *file)
+{
+    const char *slash = file != NULL ? strrchr(file, '/') : NULL;
+
+    if (slash == NULL) {
+        return alloc_string(".");
+    }
+    return slash == file ? alloc_string("/")
+                         : alloc_copy(file, (size_t)(slash - file));
+}
+
 struct config *
-config_load(const char *file, char **message)
+config_load_dump(const char *file, const char *globals, struct buffer *dump,
+                 char **message)
 {
     struct config *config = alloc_zeroed(1, sizeof(*config));
-    struct loading loading = { .config = config };
-    char *text = NULL;
+    char *folder = folder_of(file);
+    struct loading loading = { .config = config,
+                               .folder = folder,
+                               .dump = dump };
 
+    loading.blocks[0].context = CONTEXT_MAIN;
+    loading.blocks[0].level = &config->main;
     *message = NULL;
-    if (file != NULL) {
-        text = read_file(file);
-        if (text == NULL) {
-            *message = alloc_format("open() \"%s\" failed (%d: %s)", file,
-                                    errno, strerrordesc_np(errno));
-            config_free(config);
-            return NULL;
-        }
-        *message = parse_text(&loading, file, text);
-        free(text);
+    if (globals != NULL) {
+        *message = parse_text(&loading, "command line", globals);
     }
+    if (*message == NULL && file != NULL) {
+        *message = parse_file(&loading, file, NULL);
+    }
+    if (*message == NULL) {
+        *message = finish(&loading);
+    }
+    free(check_zone_uses(&loading));
+    free(folder);
     if (*message != NULL) {
         config_free(config);
         return NULL;
     }
-    finish(&loading);
     return config;
 }
 
-static void
-release_location(struct location_config *location)
+struct config *
+config_load(const char *file, const char *globals, char **message)
 {
-    for (int state = 0; state < UPLOAD_STATES; state++) {
-        template_free(location->templates[state]);
-        free(location->texts[state]);
-    }
-    free(location->uri);
-    free(location->zone);
-    free(location->content_type);
-    free(location->header);
-    free(location->jsonp_parameter);
+    return config_load_dump(file, globals, NULL, message);
 }
 
 void
@@ -340,31 +507,11 @@ config_free(struct config *config)
     }
     for (struct location_config *l = config->locations, *next; l; l = next) {
         next = l->next;
-        release_location(l);
+        config_release_location(l);
         free(l);
     }
-    release_location(&config->main);
+    config_release_location(&config->main);
     free(config->error_log);
     free(config->pid);
     free(config);
-}
-
-const struct location_config *
-config_location(const struct config *config, const char *uri)
-{
-    const struct location_config *best = &config->main;
-    size_t best_len = 0;
-
-    for (const struct location_config *l = config->locations; l; l = l->next) {
-        size_t len = strlen(l->uri);
-
-        if (l->exact && strcmp(l->uri, uri) == 0) {
-            return l;
-        }
-        if (!l->exact && len > best_len && strncmp(l->uri, uri, len) == 0) {
-            best = l;
-            best_len = len;
-        }
-    }
-    return best;
 }

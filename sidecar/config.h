@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "address.h"
+#include "buffer.h"
 #include "gauge.h"
 #include "outputs.h"
 #include "template.h"
@@ -35,26 +36,46 @@ struct zone_config {
     struct zone_config *next;
 };
 
-/* What holds on the top level and, where not set there, in each location. */
+/* A track_uploads directive. */
+struct track_config {
+    char *zone;
+    int64_t ttl_ms;
+    struct track_config *next;
+};
+
+enum config_level {
+    LEVEL_MAIN, /* the top level, and http { } */
+    LEVEL_SERVER,
+    LEVEL_LOCATION,
+};
+
+/*
+ * What holds on one level, and on those within it where it is not set there.
+ * Once the configuration is complete, everything inherited stands here, too.
+ */
 struct location_config {
-    char *uri;
-    bool exact;                  /* "=" */
-    char *zone;                  /* report_uploads; NULL: not set */
-    const struct output *output; /* NULL: not set */
-    char *content_type;          /* NULL: the output's */
-    char *header;                /* of the ID; NULL: not set */
-    char *jsonp_parameter;       /* NULL: not set */
-    char *texts[UPLOAD_STATES];  /* upload_progress_template; NULL: not set */
-    struct template *templates[UPLOAD_STATES]; /* compiled; NULL: in code */
+    enum config_level level;
+    struct location_config *parent; /* NULL for the top level */
+    char *uri;                      /* of a location */
+    bool exact;                     /* "=" */
+    char **names;                   /* server_name; NULL-terminated, or NULL */
+    struct track_config *tracks;    /* track_uploads */
+    char *zone;                     /* report_uploads; NULL: not reported */
+    const struct output *output;    /* NULL: not set */
+    char *content_type;
+    char *header; /* of the ID */
+    char *jsonp_parameter;
+    char *texts[UPLOAD_STATES];                /* NULL: rendered in code */
+    struct template *templates[UPLOAD_STATES]; /* the same, compiled */
     struct location_config *next;
 };
 
 struct config {
-    /* The next two: in the order of the file. */
+    /* The next three: in the order of the file. */
     struct listen_config *listens;
     struct zone_config *zones;
-    struct location_config *locations;
-    struct location_config main; /* what locations inherit */
+    struct location_config *locations; /* and servers; each behind its parent */
+    struct location_config main;
     char *error_log;
     int error_log_level;
     char *pid;
@@ -70,16 +91,39 @@ struct config {
 };
 
 /*
- * Reads the file, or the built-in configuration for NULL. On failure returns
- * NULL and sets *message, which the caller frees, in nginx's form.
+ * Reads the file, or the built-in configuration for NULL, and the directives
+ * of -g, or NULL. On failure returns NULL and sets *message, which the caller
+ * frees, in nginx's form.
  */
-struct config *config_load(const char *file, char **message);
+struct config *config_load(const char *file, const char *globals,
+                           char **message);
+
+/* The same as text, all includes in place; what -T prints. */
+struct config *config_load_dump(const char *file, const char *globals,
+                                struct buffer *dump, char **message);
 
 void config_free(struct config *config);
 
-/* The location for the URI of a request, by nginx's rules; never NULL. */
+/*
+ * The location for a request's host and URI, by nginx's rules: the server of
+ * that name, else the first; there the exact location, else the one with the
+ * longest prefix. Never NULL.
+ */
 const struct location_config *config_location(const struct config *config,
+                                              const char *host,
                                               const char *uri);
+
+/* The track_uploads that holds for uploads to a location, or NULL. */
+const struct track_config *config_track(const struct location_config *location);
+
+/*
+ * Hands down what is not set, from each level to those within it, and
+ * compiles the templates.
+ */
+void config_inherit(struct config *config);
+
+/* Frees a level but not the structure itself. */
+void config_release_location(struct location_config *location);
 
 /* The part of the built-in configuration that is used where a file has none. */
 extern const char config_default_listens[];

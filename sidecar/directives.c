@@ -1,7 +1,6 @@
 /* The table of all configuration directives, and their setters. */
 #include "directives.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
@@ -11,6 +10,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "config_values.h"
 #include "event.h"
 #include "log.h"
 #include "paths.h"
@@ -23,75 +23,6 @@ static void *
 field_at(void *base, const struct directive *directive)
 {
     return (char *)base + directive->offset;
-}
-
-/* A number and a unit out of a list of units and their factors. */
-struct unit {
-    const char *name;
-    int64_t factor;
-};
-
-static bool
-parse_with_units(const char **text, const struct unit *units, int64_t *value)
-{
-    char *end;
-    long long number;
-
-    errno = 0;
-    number = strtoll(*text, &end, 10);
-    if (!isdigit((unsigned char)**text) || errno != 0) {
-        return false;
-    }
-    for (const struct unit *u = units; u->name != NULL; u++) {
-        size_t len = strlen(u->name);
-
-        /* "m" is not the "m" of "ms". */
-        if (strncmp(end, u->name, len) == 0 && !isalpha(end[len])) {
-            if (number > INT64_MAX / 4 / u->factor) {
-                return false;
-            }
-            *value = number * u->factor;
-            *text = end + len;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* nginx's sizes: bytes, k and K, m and M, g and G. */
-static bool
-parse_size(const char *text, int64_t *bytes)
-{
-    static const struct unit units[] = {
-        { "k", 1 << 10 }, { "K", 1 << 10 }, { "m", 1 << 20 }, { "M", 1 << 20 },
-        { "g", 1 << 30 }, { "G", 1 << 30 }, { "", 1 },        { NULL, 0 },
-    };
-
-    return parse_with_units(&text, units, bytes) && *text == '\0';
-}
-
-/* nginx's times: ms s m h d w M y, several together, seconds without one. */
-static bool
-parse_time(const char *text, int64_t *ms)
-{
-    static const struct unit units[] = {
-        { "ms", 1 },         { "s", 1000 },        { "m", 60000 },
-        { "h", 3600000 },    { "d", 86400000 },    { "w", 604800000 },
-        { "M", 2592000000 }, { "y", 31536000000 }, { "", 1000 },
-        { NULL, 0 },
-    };
-    int64_t total = 0;
-    int64_t part;
-
-    while (*text != '\0') {
-        if (!parse_with_units(&text, units, &part)) {
-            return false;
-        }
-        total += part;
-        text += strspn(text, " ");
-    }
-    *ms = total;
-    return total > 0;
 }
 
 static const char *
@@ -351,40 +282,30 @@ explain(char **detail, const char *before, const char *name, const char *after)
 }
 
 static const char *
-unknown_zone(const char *name, char **detail)
-{
-    return explain(detail, "names the unknown zone", name, "");
-}
-
-static const char *
 set_track(struct config *config, struct location_config *location,
           const struct directive *directive, const struct statement *statement,
           char **detail)
 {
-    struct zone_config *zone = find_zone(config, statement->args[1]);
+    struct track_config **last = &location->tracks;
+    int64_t ttl_ms;
 
-    (void)location;
+    (void)config;
     (void)directive;
-    if (zone == NULL) {
-        return unknown_zone(statement->args[1], detail);
+    (void)detail;
+    if (!parse_time(statement->args[2], &ttl_ms)) {
+        return "has an invalid time";
     }
-    if (zone->ttl_ms != 0) {
-        return is_duplicate;
+    for (; *last != NULL; last = &(*last)->next) {
+        /* Uploads to one place are tracked in one zone. */
+        if (location->level != LEVEL_MAIN ||
+            strcmp((*last)->zone, statement->args[1]) == 0) {
+            return is_duplicate;
+        }
     }
-    return parse_time(statement->args[2], &zone->ttl_ms)
-               ? NULL
-               : "has an invalid time";
-}
-
-static const char *
-set_report(struct config *config, struct location_config *location,
-           const struct directive *directive, const struct statement *statement,
-           char **detail)
-{
-    if (find_zone(config, statement->args[1]) == NULL) {
-        return unknown_zone(statement->args[1], detail);
-    }
-    return set_location_string(config, location, directive, statement, detail);
+    *last = alloc_zeroed(1, sizeof(**last));
+    (*last)->zone = alloc_string(statement->args[1]);
+    (*last)->ttl_ms = ttl_ms;
+    return NULL;
 }
 
 static const char *
@@ -395,8 +316,10 @@ set_output(struct config *config, struct location_config *location,
     (void)config;
     (void)statement;
     (void)detail;
-    if (location->output != NULL) {
-        return "is one of several outputs in this block";
+    /* As in the module, an output sets all four templates; the last holds. */
+    for (int state = 0; state < UPLOAD_STATES; state++) {
+        free(location->texts[state]);
+        location->texts[state] = NULL;
     }
     location->output = output_find(directive->name);
     return NULL;
@@ -471,111 +394,185 @@ set_gauges(struct config *config, struct location_config *location,
     return NULL;
 }
 
+static struct location_config *
+add_level(struct config *config, enum config_level level,
+          struct location_config *parent)
+{
+    struct location_config **last = &config->locations;
+
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = alloc_zeroed(1, sizeof(**last));
+    (*last)->level = level;
+    (*last)->parent = parent;
+    return *last;
+}
+
 static const char *
 set_location(struct config *config, struct location_config *location,
              const struct directive *directive,
              const struct statement *statement, char **detail)
 {
-    struct location_config **last = &config->locations;
     const char *uri = statement->args[statement->count - 1];
     const char *modifier = statement->count > 2 ? statement->args[1] : "";
     bool exact = strcmp(modifier, "=") == 0;
+    struct location_config *added;
 
-    (void)location;
     (void)directive;
-    (void)detail;
     if (!exact && modifier[0] != '\0' && strcmp(modifier, "^~") != 0) {
         return "takes \"=\" or \"^~\", not regular expressions";
     }
     if (uri[0] != '/') {
         return "needs a URI that begins with \"/\"";
     }
-    for (; *last != NULL; last = &(*last)->next) {
-        if ((*last)->exact == exact && strcmp((*last)->uri, uri) == 0) {
+    if (location->uri != NULL &&
+        strncmp(uri, location->uri, strlen(location->uri)) != 0) {
+        return explain(detail, "is outside of location", location->uri, "");
+    }
+    for (added = config->locations; added != NULL; added = added->next) {
+        if (added->parent == location && added->uri != NULL &&
+            added->exact == exact && strcmp(added->uri, uri) == 0) {
             return "has the URI of another location";
         }
     }
-    *last = alloc_zeroed(1, sizeof(**last));
-    (*last)->uri = alloc_string(uri);
-    (*last)->exact = exact;
+    added = add_level(config, LEVEL_LOCATION, location);
+    added->uri = alloc_string(uri);
+    added->exact = exact;
+    return NULL;
+}
+
+static const char *
+set_nothing(struct config *config, struct location_config *location,
+            const struct directive *directive,
+            const struct statement *statement, char **detail)
+{
+    (void)config;
+    (void)location;
+    (void)directive;
+    (void)statement;
+    (void)detail;
+    return NULL;
+}
+
+static const char *
+set_server(struct config *config, struct location_config *location,
+           const struct directive *directive, const struct statement *statement,
+           char **detail)
+{
+    (void)directive;
+    (void)statement;
+    (void)detail;
+    add_level(config, LEVEL_SERVER, location);
+    return NULL;
+}
+
+static const char *
+set_server_name(struct config *config, struct location_config *location,
+                const struct directive *directive,
+                const struct statement *statement, char **detail)
+{
+    int count = statement->count - 1;
+
+    (void)config;
+    (void)directive;
+    (void)detail;
+    if (location->names != NULL) {
+        return is_duplicate;
+    }
+    location->names = alloc_zeroed((size_t)count + 1, sizeof(char *));
+    for (int i = 0; i < count; i++) {
+        location->names[i] = alloc_string(statement->args[i + 1]);
+    }
     return NULL;
 }
 
 #define MAIN      CONTEXT_MAIN
-#define BOTH      (CONTEXT_MAIN | CONTEXT_LOCATION)
+#define HTTP      (CONTEXT_MAIN | CONTEXT_HTTP)
+#define ANY       (HTTP | CONTEXT_SERVER | CONTEXT_LOCATION)
 #define OF(field) offsetof(struct config, field)
 #define IN(field) offsetof(struct location_config, field)
 
 /* name, contexts, arguments, block, repeatable, setter, field, default, ... */
 const struct directive directives[] = {
-    { "error_log", MAIN, 1, 2, false, false, set_error_log, 0, "stderr notice",
-      "file [level]",
+    { "error_log", MAIN, 1, 2, BLOCK_NONE, false, set_error_log, 0,
+      "stderr notice", "file [level]",
       "where to log, \"stderr\" or a file, and up to which "
       "level: debug, info, notice, warn, error, crit, alert or emerg" },
-    { "pid", MAIN, 1, 1, false, false, set_string, OF(pid),
+    { "pid", MAIN, 1, 1, BLOCK_NONE, false, set_string, OF(pid),
       RUNDIR "/upload-progressd.pid", "file",
       "a file that holds the process ID while the daemon runs; the snippets "
       "look whether it is there" },
-    { "worker_threads", MAIN, 1, 1, false, false, set_worker_threads,
+    { "worker_threads", MAIN, 1, 1, BLOCK_NONE, false, set_worker_threads,
       OF(worker_threads), "2", "number", "threads that answer requests" },
-    { "worker_connections", MAIN, 1, 1, false, false, set_number,
+    { "worker_connections", MAIN, 1, 1, BLOCK_NONE, false, set_number,
       OF(worker_connections), "16384", "number",
       "connections from nginx at the same time; further ones are closed" },
-    { "listen", MAIN, 1, 6, false, true, set_listen, 0, NULL,
+    { "listen", MAIN, 1, 6, BLOCK_NONE, true, set_listen, 0, NULL,
       "address [fastcgi|scgi|syslog] [backlog=number] [rcvbuf=size] "
       "[mode=octal]",
       "an address for requests (fastcgi, scgi) or for nginx's log lines "
       "(syslog): unix:path, host:port, or a port of 127.0.0.1" },
-    { "client_header_timeout", MAIN, 1, 1, false, false, set_time,
+    { "client_header_timeout", MAIN, 1, 1, BLOCK_NONE, false, set_time,
       OF(client_header_timeout_ms), "5s", "time",
       "how long a peer may take to send the parameters of a request" },
-    { "client_body_timeout", MAIN, 1, 1, false, false, set_time,
+    { "client_body_timeout", MAIN, 1, 1, BLOCK_NONE, false, set_time,
       OF(client_body_timeout_ms), "60s", "time",
       "how long a peer may pause within a mirrored body" },
-    { "keepalive_timeout", MAIN, 1, 1, false, false, set_time,
+    { "keepalive_timeout", MAIN, 1, 1, BLOCK_NONE, false, set_time,
       OF(keepalive_timeout_ms), "10m", "time",
       "how long an idle FastCGI connection stays open; longer than nginx's "
       "own keepalive_timeout of the upstream group" },
-    { "upload_progress", MAIN, 2, 2, false, true, set_zone, 0, NULL,
+    { "upload_progress", HTTP, 2, 2, BLOCK_NONE, true, set_zone, 0, NULL,
       "zone size", "a zone, and the memory that its uploads may take" },
-    { "track_uploads", MAIN, 2, 2, false, true, set_track, 0, NULL, "zone time",
-      "how long a finished upload of the zone is kept" },
-    { "upload_progress_gauges", MAIN, 1, 2, false, false, set_gauges, 0,
+    { "track_uploads", ANY, 2, 2, BLOCK_NONE, true, set_track, 0, NULL,
+      "zone time", "how long a finished upload of the zone is kept" },
+    { "upload_progress_gauges", MAIN, 1, 2, BLOCK_NONE, false, set_gauges, 0,
       "spool socket", "spool|socket ... | off",
       "where live byte counts are read" },
-    { "upload_progress_check_interval", MAIN, 1, 1, false, false, set_time,
+    { "upload_progress_check_interval", MAIN, 1, 1, BLOCK_NONE, false, set_time,
       OF(check_interval_ms), "5s", "time",
       "how often to look whether an upload that nobody watches still runs" },
-    { "upload_progress_inactive_timeout", MAIN, 1, 1, false, false, set_time,
-      OF(inactive_timeout_ms), "1h", "time",
+    { "upload_progress_inactive_timeout", MAIN, 1, 1, BLOCK_NONE, false,
+      set_time, OF(inactive_timeout_ms), "1h", "time",
       "when an upload that no gauge can see is given up for lost" },
-    { "location", MAIN, 1, 2, true, true, set_location, 0, NULL,
-      "[=|^~] uri { ... }", "how probes of this URI are answered" },
-    { "report_uploads", BOTH, 1, 1, false, false, set_report, IN(zone), NULL,
-      "zone", "the zone from which probes are answered" },
-    { "upload_progress_header", BOTH, 1, 1, false, false, set_location_string,
-      IN(header), "X-Progress-ID", "name",
+    { "include", ANY, 1, 1, BLOCK_NONE, true, set_nothing, 0, NULL, "file",
+      "the directives of other files, *, ? and [...] allowed, in its place" },
+    { "http", MAIN, 0, 0, BLOCK_HTTP, true, set_nothing, 0, NULL, "{ ... }",
+      "what stands here counts as on the top level" },
+    { "server", HTTP, 0, 0, BLOCK_LEVEL, true, set_server, 0, NULL, "{ ... }",
+      "what holds for the requests of one virtual server" },
+    { "server_name", CONTEXT_SERVER, 1, 15, BLOCK_NONE, false, set_server_name,
+      0, NULL, "name ...",
+      "the names of the server: exact, *.rest, .rest or first.*" },
+    { "location", HTTP | CONTEXT_SERVER | CONTEXT_LOCATION, 1, 2, BLOCK_LEVEL,
+      true, set_location, 0, NULL, "[=|^~] uri { ... }",
+      "how probes of this URI are answered" },
+    { "report_uploads", ANY, 1, 1, BLOCK_NONE, false, set_location_string,
+      IN(zone), NULL, "zone", "the zone from which probes are answered" },
+    { "upload_progress_header", ANY, 1, 1, BLOCK_NONE, false,
+      set_location_string, IN(header), "X-Progress-ID", "name",
       "the header, and the query argument, that carry the ID" },
-    { "upload_progress_jsonp_parameter", BOTH, 1, 1, false, false,
+    { "upload_progress_jsonp_parameter", ANY, 1, 1, BLOCK_NONE, false,
       set_location_string, IN(jsonp_parameter), "callback", "name",
       "the query argument that names the callback of a JSONP answer" },
-    { "upload_progress_content_type", BOTH, 1, 1, false, false,
+    { "upload_progress_content_type", ANY, 1, 1, BLOCK_NONE, false,
       set_location_string, IN(content_type), NULL, "type",
       "the content type of the answer" },
-    { "upload_progress_template", BOTH, 2, 2, false, true, set_template, 0,
+    { "upload_progress_template", ANY, 2, 2, BLOCK_NONE, true, set_template, 0,
       NULL, "state text",
       "the answer for a state: starting, uploading, done or error" },
-    { "upload_progress_json_output", BOTH, 0, 0, false, false, set_output, 0,
-      NULL, "", "the module's JSON" },
-    { "upload_progress_jsonp_output", BOTH, 0, 0, false, false, set_output, 0,
-      NULL, "", "the module's JSONP" },
-    { "upload_progress_java_output", BOTH, 0, 0, false, false, set_output, 0,
-      NULL, "", "the module's JavaScript object" },
-    { "upload_progress_xml_output", BOTH, 0, 0, false, false, set_output, 0,
+    { "upload_progress_json_output", ANY, 0, 0, BLOCK_NONE, false, set_output,
+      0, NULL, "", "the module's JSON" },
+    { "upload_progress_jsonp_output", ANY, 0, 0, BLOCK_NONE, false, set_output,
+      0, NULL, "", "the module's JSONP" },
+    { "upload_progress_java_output", ANY, 0, 0, BLOCK_NONE, false, set_output,
+      0, NULL, "", "the module's JavaScript object" },
+    { "upload_progress_xml_output", ANY, 0, 0, BLOCK_NONE, false, set_output, 0,
       NULL, "", "XML" },
-    { "upload_progress_detail_output", BOTH, 0, 0, false, false, set_output, 0,
-      NULL, "", "all that is known, as JSON" },
-    { NULL, 0, 0, 0, false, false, NULL, 0, NULL, NULL, NULL },
+    { "upload_progress_detail_output", ANY, 0, 0, BLOCK_NONE, false, set_output,
+      0, NULL, "", "all that is known, as JSON" },
+    { NULL, 0, 0, 0, BLOCK_NONE, false, NULL, 0, NULL, NULL, NULL },
 };
 
 const struct directive *

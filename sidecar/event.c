@@ -138,6 +138,25 @@ set_request(struct event *event, const char *value, size_t offset)
     return true;
 }
 
+/* As much of the URI as fits: the beginning tells the location. */
+static bool
+set_uri(struct event *event, const char *value, size_t offset)
+{
+    size_t len = strcspn(value, "?");
+
+    (void)offset;
+    len = len < sizeof(event->uri) ? len : sizeof(event->uri) - 1;
+    memcpy(event->uri, value, len);
+    event->uri[len] = '\0';
+    return true;
+}
+
+static bool
+set_host(struct event *event, const char *value, size_t offset)
+{
+    return set_text(event, value, sizeof(event->host), offset);
+}
+
 #define FIELD(NAME, name, setter, field, variable)                            \
     {                                                                         \
         "UPLOAD_PROGRESS_" NAME, name, setter, offsetof(struct event, field), \
@@ -146,6 +165,8 @@ set_request(struct event *event, const char *value, size_t offset)
 
 const struct event_field event_fields[] = {
     FIELD("ZONE", "zone", set_address, zone, "$upload_progress_zone"),
+    FIELD("HOST", "host", set_host, host, "$host"),
+    FIELD("URI", "uri", set_uri, uri, "$request_uri"),
     FIELD("REQUEST_ID", "request_id", set_request_id, attempt, "$request_id"),
     FIELD("PID", "pid", set_number, pid, "$pid"),
     FIELD("CONNECTION", "connection", set_number, connection, "$connection"),

@@ -46,6 +46,9 @@ struct event {
     bool proxy_protocol; /* a PROXY protocol header came first */
     bool chunked;
     uint64_t request_hash; /* of the request line; 0 if unknown */
+    char host[256];        /* of the request; "" if unknown */
+    char uri[1024];        /* its beginning, without the query; "" if unknown */
+    int64_t ttl_ms; /* how long to keep it when finished; 0: the zone's */
     char remote_addr[64];
     char remote_port[8];
     char server_addr[64];

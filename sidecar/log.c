@@ -16,6 +16,7 @@ static const char *const level_names[] = {
 };
 
 /* Written before the threads start, read only afterwards. */
+static const char *log_path = "stderr";
 static int log_fd = STDERR_FILENO;
 static int log_max_level = LOG_NOTICE;
 
@@ -30,17 +31,40 @@ log_level(const char *name)
     return -1;
 }
 
+static int
+open_file(const char *path)
+{
+    if (strcmp(path, "stderr") == 0) {
+        return STDERR_FILENO;
+    }
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+}
+
+int
+log_reopen(void)
+{
+    int fd = open_file(log_path);
+
+    if (fd < 0) {
+        return -1;
+    }
+    /* The number stays, so that no thread writes to a closed one. */
+    if (fd != log_fd) {
+        dup3(fd, log_fd, O_CLOEXEC);
+        close(fd);
+    }
+    return 0;
+}
+
 int
 log_open(const char *path, int level)
 {
-    int fd = STDERR_FILENO;
+    int fd = open_file(path);
 
-    if (strcmp(path, "stderr") != 0) {
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-        if (fd < 0) {
-            return -1;
-        }
+    if (fd < 0) {
+        return -1;
     }
+    log_path = path;
     log_fd = fd;
     log_max_level = level;
     return 0;

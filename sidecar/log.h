@@ -5,11 +5,18 @@
 #include <syslog.h>
 
 /*
- * Logs to path, or to standard error for "stderr", lines up to level, one of
+ * Logs to path, which stays in use, or to standard error for "stderr"; lines
+ * up to level, one of
  * syslog(3)'s LOG_EMERG to LOG_DEBUG, which are nginx's. Returns 0, or -1 with
  * errno set and the log unchanged. To be called before threads start.
  */
 int log_open(const char *path, int level) __attribute__((warn_unused_result));
+
+/*
+ * Opens the file anew, after it was moved away. Returns as log_open(). The
+ * old one goes on being used if that fails.
+ */
+int log_reopen(void) __attribute__((warn_unused_result));
 
 /* The level of a name, "emerg" to "debug", or -1. */
 int log_level(const char *name);

@@ -1,7 +1,9 @@
 /* upload-progressd: the command line, and the life of the daemon. */
 #include <errno.h>
+#include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,24 +13,59 @@
 #include "config.h"
 #include "daemon.h"
 #include "log.h"
+#include "paths.h"
 
 #ifndef VERSION
 #define VERSION "unknown"
 #endif
 
+#ifdef __clang__
+#define COMPILER "clang " __clang_version__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
 static const char usage[] =
-    "Usage: upload-progressd [-htv] [-c FILE]\n"
+    "Usage: upload-progressd [-?hvVtT] [-s signal] [-c file] [-g directives]\n"
     "\n"
-    "  -c FILE  read the configuration from FILE; without it the built-in\n"
-    "           one is used\n"
-    "  -h       show this help\n"
-    "  -t       test the configuration and exit\n"
-    "  -v       show the version\n";
+    "  -?,-h          this help\n"
+    "  -v             show version and exit\n"
+    "  -V             show version and build options and exit\n"
+    "  -t             test configuration and exit\n"
+    "  -T             test configuration, dump it and exit\n"
+    "  -s signal      send a signal to the running daemon: stop, quit, reopen\n"
+    "  -c file        the configuration (default: the built-in one)\n"
+    "  -g directives  directives in front of those of the file\n";
 
 struct options {
-    const char *file; /* NULL: the built-in configuration */
+    const char *file;    /* NULL: the built-in configuration */
+    const char *globals; /* NULL: none */
+    const char *signal;  /* NULL: none */
     bool test;
+    bool dump;
 };
+
+static void
+show_version(bool build)
+{
+    fputs("upload-progressd version: upload-progressd/" VERSION "\n", stderr);
+    if (build) {
+        fprintf(stderr,
+                "built by " COMPILER "\n"
+                "built with SQLite " SQLITE_VERSION
+                " (running with %s), jansson " JANSSON_VERSION "\n"
+                "build options: RUNDIR=" RUNDIR " EVENT_ADDRESS=" EVENT_ADDRESS
+                "\n",
+                sqlite3_libversion());
+    }
+}
+
+static int
+refuse_option(const char *what, const char *option)
+{
+    fprintf(stderr, "upload-progressd: invalid %s: \"%s\"\n", what, option);
+    return EXIT_FAILURE;
+}
 
 /* Returns -1 to go on, else the exit status. */
 static int
@@ -37,31 +74,73 @@ read_options(int argc, char **argv, struct options *options)
     int option;
 
     /* Before there are threads. NOLINTNEXTLINE(concurrency-mt-unsafe) */
-    while ((option = getopt(argc, argv, "c:htv")) != -1) {
+    while ((option = getopt(argc, argv, "?hvVtTs:c:g:")) != -1) {
         switch (option) {
         case 'c':
             options->file = optarg;
+            break;
+        case 'g':
+            options->globals = optarg;
+            break;
+        case 's':
+            options->signal = optarg;
+            break;
+        case 'T':
+            options->dump = true;
+            options->test = true;
             break;
         case 't':
             options->test = true;
             break;
         case 'v':
-            puts("upload-progressd version: upload-progressd/" VERSION);
+        case 'V':
+            show_version(option == 'V');
             return EXIT_SUCCESS;
         case 'h':
             fputs(usage, stdout);
             return EXIT_SUCCESS;
         default:
-            fputs(usage, stderr);
-            return EXIT_FAILURE;
+            fputs(usage, optopt == '?' || optopt == 0 ? stdout : stderr);
+            return optopt == '?' || optopt == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "upload-progressd: invalid option: \"%s\"\n",
-                argv[optind]);
-        return EXIT_FAILURE;
+    return optind < argc ? refuse_option("option", argv[optind]) : -1;
+}
+
+static int
+send_signal(const char *name, const char *pid_file)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } signals[] = { { "stop", SIGTERM },
+                    { "quit", SIGQUIT },
+                    { "reopen", SIGUSR1 } };
+    FILE *stream;
+    char line[32] = "";
+    long pid;
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        if (strcmp(name, signals[i].name) != 0) {
+            continue;
+        }
+        stream = fopen(pid_file, "re");
+        if (stream == NULL || fgets(line, sizeof(line), stream) == NULL) {
+            line[0] = '\0';
+        }
+        if (stream != NULL) {
+            fclose(stream);
+        }
+        pid = strtol(line, NULL, 10);
+        if (pid <= 1 || kill((pid_t)pid, signals[i].number) < 0) {
+            fprintf(stderr,
+                    "upload-progressd: [error] no daemon runs by \"%s\"\n",
+                    pid_file);
+            return EXIT_FAILURE;
+        }
+        return EXIT_SUCCESS;
     }
-    return -1;
+    return refuse_option("option: \"-s\"", name);
 }
 
 /* Each upload and each kept connection takes descriptors: all we may have. */
@@ -116,6 +195,9 @@ wait_for_stop(const sigset_t *set)
         if (sigwait(set, &number) != 0) {
             break;
         }
+        if (number == SIGUSR1 && log_reopen() < 0) {
+            log_write(LOG_ERR, "the log cannot be opened anew: %m");
+        }
     }
     log_write(LOG_NOTICE, "signal %d received, stopping", number);
 }
@@ -152,6 +234,7 @@ int
 main(int argc, char **argv)
 {
     struct options options = { .file = NULL };
+    struct buffer dump = BUFFER_INIT;
     struct config *config;
     char *message;
     int status = read_options(argc, argv, &options);
@@ -159,20 +242,26 @@ main(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    config = config_load(options.file, &message);
+    config = config_load_dump(options.file, options.globals, &dump, &message);
     if (config == NULL) {
         fprintf(stderr, "upload-progressd: [emerg] %s\n", message);
         free(message);
-        return EXIT_FAILURE;
-    }
-    if (options.test) {
+        status = EXIT_FAILURE;
+    } else if (options.signal != NULL) {
+        status = send_signal(options.signal, config->pid);
+    } else if (options.test) {
         fprintf(stderr,
                 "upload-progressd: configuration file %s test is successful\n",
                 options.file ? options.file : "(built-in)");
         status = EXIT_SUCCESS;
+        if (options.dump &&
+            fwrite(dump.data, 1, dump.len, stdout) != dump.len) {
+            status = EXIT_FAILURE;
+        }
     } else {
         status = run(config);
     }
+    buffer_release(&dump);
     config_free(config);
     return status;
 }

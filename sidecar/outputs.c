@@ -69,6 +69,17 @@ const struct output outputs[] = {
     { NULL, NULL, { NULL } },
 };
 
+const struct output output_default = {
+    NULL,
+    "text/javascript",
+    {
+        [UPLOAD_STARTING] = JSONP(JSON_STARTING),
+        [UPLOAD_UPLOADING] = JSONP(JSON_UPLOADING),
+        [UPLOAD_DONE] = JSONP(JSON_DONE),
+        [UPLOAD_ERROR] = JSONP(JSON_ERROR),
+    },
+};
+
 const struct output *
 output_find(const char *directive)
 {

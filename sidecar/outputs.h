@@ -15,6 +15,9 @@ struct output {
 /* All outputs; ends with a NULL directive. */
 extern const struct output outputs[];
 
+/* What the module answers where no output is selected: JSONP. */
+extern const struct output output_default;
+
 /* The output that a directive selects, or NULL. */
 const struct output *output_find(const char *directive);
 

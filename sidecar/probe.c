@@ -60,6 +60,14 @@ request_uri(const struct request *request, char *uri, size_t size)
     uri[len] = '\0';
 }
 
+static const char *
+request_host(const struct request *request)
+{
+    const char *host = request_param(request, "HTTP_HOST");
+
+    return host[0] != '\0' ? host : request_param(request, "SERVER_NAME");
+}
+
 /* A path of JavaScript identifiers: nothing that could run by itself. */
 static bool
 callback_is_valid(const char *callback)
@@ -128,7 +136,11 @@ answer_probe(const struct sidecar *sidecar, const struct request *request,
         return;
     }
     request_uri(request, uri, sizeof(uri));
-    location = config_location(sidecar->config, uri);
+    location = config_location(sidecar->config, request_host(request), uri);
+    if (location->zone == NULL) {
+        refuse(response, HTTP_NOT_FOUND, "no report_uploads for this URI");
+        return;
+    }
     if (!progress_id_extract(header_param(request, location->header),
                              request_param(request, "QUERY_STRING"),
                              location->header, id)) {
@@ -146,6 +158,22 @@ answer_probe(const struct sidecar *sidecar, const struct request *request,
     render(sidecar, location, id, callback, response);
 }
 
+/* Where nginx names no zone, the track_uploads for the upload's URI does. */
+static void
+resolve_zone(const struct sidecar *sidecar, struct event *event)
+{
+    const struct track_config *track;
+
+    if (event->zone[0] != '\0') {
+        return;
+    }
+    track =
+        config_track(config_location(sidecar->config, event->host, event->uri));
+    strcpy(event->zone,
+           track != NULL ? track->zone : sidecar->config->zones->name);
+    event->ttl_ms = track != NULL ? track->ttl_ms : 0;
+}
+
 static void
 take_event(const struct sidecar *sidecar, const struct request *request)
 {
@@ -158,6 +186,7 @@ take_event(const struct sidecar *sidecar, const struct request *request)
                   wrong);
         return;
     }
+    resolve_zone(sidecar, &event);
     uploads_event(sidecar->uploads, &event, io_now_ms());
 }
 
@@ -201,6 +230,7 @@ take_access_line(const struct sidecar *sidecar, const struct request *line)
                   wrong);
         return;
     }
+    resolve_zone(sidecar, &event);
     uploads_event(sidecar->uploads, &event, io_now_ms());
 }
 

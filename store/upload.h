@@ -70,6 +70,7 @@ struct upload {
     int64_t updated_ms;  /* received_bytes last changed */
     int64_t finished_ms; /* 0 while it runs */
     int64_t expires_ms;  /* 0 while it runs */
+    int64_t ttl_ms;      /* to be kept when finished; 0: the zone's */
     int64_t check_ms;    /* when to look whether it still lives; 0: never */
     int64_t gone_ms;     /* since when its socket and file are gone; 0: no */
 };

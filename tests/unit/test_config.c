@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -19,7 +20,7 @@ load(const char *text, char **message)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     close(fd);
-    config = config_load(path, message);
+    config = config_load(path, NULL, message);
     unlink(path);
     return config;
 }
@@ -118,10 +119,6 @@ refusals(void **state)
           1 },
         { "upload_progress_template do a; upload_progress_template done b;",
           "\"upload_progress_template\" directive is duplicate", 1 },
-        { "upload_progress_json_output; upload_progress_java_output;",
-          "\"upload_progress_java_output\" directive is one of several outputs "
-          "in this block",
-          1 },
         { "upload_progress_header '';",
           "\"upload_progress_header\" directive has an invalid value", 1 },
         { "location ~ /x { }",
@@ -137,7 +134,21 @@ refusals(void **state)
         { "location /x {\nlisten 9000;\n}",
           "\"listen\" directive is not allowed here", 2 },
         { "location /x { location /y { } }",
-          "\"location\" directive is not allowed here", 1 },
+          "\"location\" directive is outside of location \"/x\"", 1 },
+        { "server_name a;", "\"server_name\" directive is not allowed here",
+          1 },
+        { "location /x { server { } }",
+          "\"server\" directive is not allowed here", 1 },
+        { "http { listen 9000; }", "\"listen\" directive is not allowed here",
+          1 },
+        { "server { server_name a; server_name b; }",
+          "\"server_name\" directive is duplicate", 1 },
+        { "upload_progress a 1m; server {\nlocation / {\n"
+          "track_uploads a 1s;\ntrack_uploads a 2s; } }",
+          "\"track_uploads\" directive is duplicate", 4 },
+        { "include /nonexistent/file;",
+          "open() \"/nonexistent/file\" failed (2: No such file or directory)",
+          1 },
         { "location /x {", "unexpected end of file, expecting \"}\"", 1 },
         { "pid x", "unexpected end of file, expecting \";\" or \"}\"", 1 },
         { "}", "unexpected \"}\"", 1 },
@@ -167,12 +178,12 @@ a_file_that_cannot_be_read(void **state)
     char *message;
 
     (void)state;
-    assert_null(config_load("/nonexistent/file", &message));
+    assert_null(config_load("/nonexistent/file", NULL, &message));
     assert_string_equal(
         message,
         "open() \"/nonexistent/file\" failed (2: No such file or directory)");
     free(message);
-    assert_null(config_load("/", &message));
+    assert_null(config_load("/", NULL, &message));
     free(message);
 }
 
@@ -180,7 +191,7 @@ static void
 defaults(void **state)
 {
     char *message;
-    struct config *c = config_load(NULL, &message);
+    struct config *c = config_load(NULL, NULL, &message);
     int listens = 0;
 
     (void)state;
@@ -195,11 +206,11 @@ defaults(void **state)
     assert_null(c->zones->next);
     assert_int_equal(c->worker_threads, 2);
     assert_true(c->gauges[GAUGE_SPOOL] && c->gauges[GAUGE_SOCKET]);
-    assert_string_equal(config_location(c, "/progress")->content_type,
+    assert_string_equal(config_location(c, "", "/progress")->content_type,
                         "application/json");
-    assert_string_equal(config_location(c, "/progress/jsonp")->content_type,
+    assert_string_equal(config_location(c, "", "/progress/jsonp")->content_type,
                         "application/javascript");
-    assert_null(config_location(c, "/progress/detail")->templates[0]);
+    assert_null(config_location(c, "", "/progress/detail")->templates[0]);
     config_free(c);
 }
 
@@ -286,7 +297,7 @@ locations(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        const struct location_config *l = config_location(c, rows[i].uri);
+        const struct location_config *l = config_location(c, "", rows[i].uri);
         struct progress progress = { .state = UPLOAD_DONE };
         struct template_values values = { &progress, "" };
         struct buffer out = BUFFER_INIT;
@@ -304,6 +315,172 @@ locations(void **state)
         }
     }
     config_free(c);
+}
+
+/* Zones defined last, levels within levels, the names of servers. */
+static void
+levels(void **state)
+{
+    struct config *c = must_load(
+        "http { report_uploads one; upload_progress_java_output;"
+        " track_uploads one 10s;"
+        " server { server_name a.org *.a.org; location /p {"
+        "  upload_progress_json_output; location /p/x { report_uploads two; }"
+        "  location = /p/y { upload_progress_template done Y; } }"
+        "  location /up { track_uploads two 20s; } }"
+        " server { server_name b.org; location /p { } }"
+        " upload_progress one 1m; upload_progress two 1m; }"
+        "location /top { upload_progress_xml_output; }");
+    static const struct {
+        const char *host;
+        const char *uri;
+        const char *zone;
+        const char *type;
+        const char *track;
+        int64_t ttl_ms;
+    } rows[] = {
+        { "a.org", "/", "one", "text/javascript", "one", 10000 },
+        { "a.org", "/p", "one", "application/json", "one", 10000 },
+        { "A.ORG:8080", "/p/x/z", "two", "application/json", "one", 10000 },
+        { "w.a.org", "/p/y", "one", "application/json", "one", 10000 },
+        { "a.org", "/up/load", "one", "text/javascript", "two", 20000 },
+        { "b.org", "/p/x", "one", "text/javascript", "one", 10000 },
+        { "b.org", "/up", "one", "text/javascript", "one", 10000 },
+        { "nobody", "/up", "one", "text/javascript", "two", 20000 },
+        { "b.org", "/top", "one", "text/xml", "one", 10000 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const char *name = unit_case("%s%s", rows[i].host, rows[i].uri);
+        const struct location_config *l =
+            config_location(c, rows[i].host, rows[i].uri);
+
+        ASSERT_TEXT(name, l->zone, rows[i].zone);
+        ASSERT_TEXT(name, l->content_type, rows[i].type);
+        ASSERT_TEXT(name, config_track(l)->zone, rows[i].track);
+        ASSERT_INT(name, config_track(l)->ttl_ms, rows[i].ttl_ms);
+    }
+    config_free(c);
+}
+
+/* A file with locations answers nowhere else; no output is the module's. */
+static void
+as_the_module(void **state)
+{
+    struct config *c = must_load("upload_progress a 1m;"
+                                 "location /p { report_uploads a; }");
+
+    (void)state;
+    assert_null(config_location(c, "", "/q")->zone);
+    assert_string_equal(config_location(c, "", "/p")->content_type,
+                        "text/javascript");
+    assert_string_equal(config_location(c, "", "/p")->texts[UPLOAD_DONE],
+                        "$uploadprogress_callback({ \"state\" : \"done\" "
+                        "});\r\n");
+    config_free(c);
+}
+
+/* What -T prints is the same configuration, and prints the same again. */
+static void
+dumped_and_read_again(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "worker_threads 3; listen 9000 backlog=5;",
+        "upload_progress a 1m; location ^~ /p { report_uploads a;"
+        " upload_progress_template done 'it\\'s \"$uploadprogress_status\"';"
+        " upload_progress_template error \"a\\tb\\\\c\\nd # ; { }\"; }",
+        "http { server { server_name a b; location /x { location = /x/y { }"
+        " upload_progress_detail_output; } } }",
+        "include /dev/null; pid '/tmp/a b';",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct buffer dumps[2] = { BUFFER_INIT, BUFFER_INIT };
+        char path[] = "/tmp/upload-progressd-test.XXXXXX";
+        int fd = mkstemp(path);
+        const char *text = texts[i];
+        size_t len = strlen(text);
+
+        for (int round = 0; round < 2; round++) {
+            struct config *c;
+            char *message;
+
+            assert_int_equal(ftruncate(fd, 0), 0);
+            assert_int_equal(pwrite(fd, text, len, 0), len);
+            c = config_load_dump(path, NULL, &dumps[round], &message);
+            ASSERT_THAT(texts[i], c != NULL);
+            config_free(c);
+            text = dumps[round].data;
+            len = dumps[round].len;
+        }
+        close(fd);
+        unlink(path);
+        ASSERT_BYTES(texts[i], dumps[1].data, dumps[1].len, dumps[0].data,
+                     dumps[0].len);
+        buffer_release(&dumps[0]);
+        buffer_release(&dumps[1]);
+    }
+}
+
+static void
+includes(void **state)
+{
+    char folder[] = "/tmp/upload-progressd-test.XXXXXX";
+    static const struct {
+        const char *name;
+        const char *text;
+    } files[] = {
+        { "main.conf", "include zones.d/*.conf; include none.d/*;"
+                       "location /p { include p.inc; }" },
+        { "zones.d/1.conf", "upload_progress first 1m;" },
+        { "zones.d/2.conf", "upload_progress second 1m;" },
+        { "p.inc", "report_uploads second;" },
+        { "loop.conf", "include loop.conf;" },
+        { "bad.conf", "\n\ninclude p.bad;" },
+        { "p.bad", "\nnonsense;" },
+    };
+    char path[256];
+    char *message;
+    struct config *c;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/zones.d", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (size_t i = 0; i < COUNT(files); i++) {
+        FILE *stream;
+
+        snprintf(path, sizeof(path), "%s/%s", folder, files[i].name);
+        stream = fopen(path, "we");
+        assert_non_null(stream);
+        fputs(files[i].text, stream);
+        fclose(stream);
+    }
+    snprintf(path, sizeof(path), "%s/main.conf", folder);
+    c = config_load(path, "worker_threads 9;", &message);
+    assert_non_null(c);
+    assert_string_equal(c->zones->name, "first");
+    assert_string_equal(config_location(c, "", "/p")->zone, "second");
+    assert_int_equal(c->worker_threads, 9);
+    config_free(c);
+    snprintf(path, sizeof(path), "%s/loop.conf", folder);
+    assert_null(config_load(path, NULL, &message));
+    assert_non_null(strstr(message, "is nested too deep"));
+    free(message);
+    snprintf(path, sizeof(path), "%s/bad.conf", folder);
+    assert_null(config_load(path, NULL, &message));
+    assert_non_null(strstr(message, "/p.bad:2"));
+    free(message);
+    for (size_t i = 0; i < COUNT(files); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, files[i].name);
+        unlink(path);
+    }
+    snprintf(path, sizeof(path), "%s/zones.d", folder);
+    rmdir(path);
+    rmdir(folder);
 }
 
 static void
@@ -345,6 +522,10 @@ main(void)
         cmocka_unit_test(sizes_and_times),
         cmocka_unit_test(listen_parameters),
         cmocka_unit_test(locations),
+        cmocka_unit_test(levels),
+        cmocka_unit_test(as_the_module),
+        cmocka_unit_test(dumped_and_read_again),
+        cmocka_unit_test(includes),
         cmocka_unit_test(gauges),
         cmocka_unit_test(the_table_is_sound),
     };

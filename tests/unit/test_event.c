@@ -40,6 +40,8 @@ static const struct field_row {
       NUMBER(connection, INT64_MAX) },
     { "CONNECTION_REQUESTS", "connection_requests", "3",
       NUMBER(connection_requests, 3) },
+    { "HOST", "host", "example.org", TEXT(host, "example.org") },
+    { "URI", "uri", "/upload?a=b", TEXT(uri, "/upload") },
     { "CONTENT_LENGTH", "content_length", "0",
       NUMBER(content_length_bytes, 0) },
     { "CONTENT_LENGTH", "content_length", "5000000000",
