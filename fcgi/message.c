@@ -61,7 +61,10 @@ response_render(const struct response *response, struct buffer *out)
     buffer_printf(out, "Status: %d%s\r\n", response->status,
                   reason(response->status));
     buffer_append(out, response->header.data, response->header.len);
-    buffer_printf(out, "Content-Length: %zu\r\n\r\n", response->body.len);
+    if (response->status != 204 && response->status != 304) {
+        buffer_printf(out, "Content-Length: %zu\r\n", response->body.len);
+    }
+    buffer_append_string(out, "\r\n");
     if (!response->header_only) {
         buffer_append(out, response->body.data, response->body.len);
     }

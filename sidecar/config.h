@@ -43,6 +43,13 @@ struct track_config {
     struct track_config *next;
 };
 
+/* What a probe of an unknown ID is answered. */
+enum unknown_answer {
+    UNKNOWN_UNSET,
+    UNKNOWN_STARTING,
+    UNKNOWN_404, /* with the same body */
+};
+
 enum config_level {
     LEVEL_MAIN, /* the top level, and http { } */
     LEVEL_SERVER,
@@ -65,6 +72,8 @@ struct location_config {
     char *content_type;
     char *header; /* of the ID */
     char *jsonp_parameter;
+    char **origins; /* allow_origin; NULL-terminated, NULL: not set */
+    enum unknown_answer unknown;
     char *texts[UPLOAD_STATES];                /* NULL: rendered in code */
     struct template *templates[UPLOAD_STATES]; /* the same, compiled */
     struct location_config *next;

@@ -15,6 +15,23 @@ inherit_text(char **own, const char *from)
 }
 
 static void
+inherit_list(char ***own, char *const *from)
+{
+    size_t count = 0;
+
+    if (*own != NULL || from == NULL) {
+        return;
+    }
+    while (from[count] != NULL) {
+        count++;
+    }
+    *own = alloc_zeroed(count + 1, sizeof(char *));
+    for (size_t i = 0; i < count; i++) {
+        (*own)[i] = alloc_string(from[i]);
+    }
+}
+
+static void
 compile(struct location_config *level)
 {
     char *unknown = NULL;
@@ -22,8 +39,8 @@ compile(struct location_config *level)
     for (int state = 0; state < UPLOAD_STATES; state++) {
         if (level->texts[state] != NULL) {
             /* Each text was compiled once before, to check it. */
-            level->templates[state] =
-                template_compile(level->texts[state], &unknown);
+            level->templates[state] = template_compile(
+                level->texts[state], escape_for(level->content_type), &unknown);
         }
     }
 }
@@ -55,6 +72,10 @@ config_inherit(struct config *config)
         inherit_text(&l->zone, l->parent->zone);
         inherit_text(&l->header, l->parent->header);
         inherit_text(&l->jsonp_parameter, l->parent->jsonp_parameter);
+        inherit_list(&l->origins, l->parent->origins);
+        if (l->unknown == UNKNOWN_UNSET) {
+            l->unknown = l->parent->unknown;
+        }
         inherit_output(l, l->parent);
     }
 }
@@ -69,7 +90,7 @@ name_matches(const char *name, const char *host, size_t host_len)
         return strncasecmp(name + 1, host, host_len) == 0;
     }
     if (strncmp(name, "*.", 2) == 0 || name[0] == '.') {
-        const char *rest = strchr(name, '.');
+        const char *rest = name + (name[0] == '*');
         size_t rest_len = strlen(rest);
 
         return host_len > rest_len &&
@@ -158,6 +179,15 @@ config_track(const struct location_config *location)
     return location != NULL ? location->tracks : NULL;
 }
 
+static void
+free_list(char **list)
+{
+    for (char **text = list; text != NULL && *text != NULL; text++) {
+        free(*text);
+    }
+    free(list);
+}
+
 void
 config_release_location(struct location_config *level)
 {
@@ -166,10 +196,8 @@ config_release_location(struct location_config *level)
         free(t->zone);
         free(t);
     }
-    for (char **name = level->names; name != NULL && *name != NULL; name++) {
-        free(*name);
-    }
-    free(level->names);
+    free_list(level->names);
+    free_list(level->origins);
     for (int state = 0; state < UPLOAD_STATES; state++) {
         template_free(level->templates[state]);
         free(level->texts[state]);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "hash.h"
 #include "progress_id.h"
 
 static void *
@@ -270,14 +271,12 @@ event_from_log(const struct request *request, struct event *event)
 uint64_t
 event_request_hash(const char *line)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash;
 
     if (line[0] == '\0') {
         return 0;
     }
-    for (const unsigned char *p = (const unsigned char *)line; *p; p++) {
-        hash = (hash ^ *p) * 0x100000001b3u;
-    }
+    hash = hash_bytes(line, strlen(line));
     /* SQLite's integers are signed, and 0 means unknown. */
     hash &= INT64_MAX;
     return hash ? hash : 1;

@@ -15,6 +15,16 @@
 
 #define JSONP(json) "$uploadprogress_callback(" json ");\r\n"
 
+#define LIGHTTPD_XML                                                  \
+    "<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><upload><size>"   \
+    "$uploadprogress_length</size><received>$uploadprogress_received" \
+    "</received></upload>"
+
+#define APACHE_SIZE                                                         \
+    "\"size\" : $uploadprogress_length, \"speed\" : $uploadprogress_rate, " \
+    "\"started_at\": $uploadprogress_started"
+#define APACHE_UUID "\"uuid\" : \"$uploadprogress_id\" }\r\n"
+
 const struct output outputs[] = {
     {
         "upload_progress_json_output",
@@ -65,6 +75,35 @@ const struct output outputs[] = {
                 "</code></upload>\r\n",
         },
     },
+    {
+        /* mod_uploadprogress of lighttpd 1.4: an upload that it does not have,
+         * or no longer, is not in progress. */
+        "upload_progress_lighttpd_output",
+        "text/xml",
+        {
+            [UPLOAD_STARTING] = "not in progress",
+            [UPLOAD_UPLOADING] = LIGHTTPD_XML,
+            [UPLOAD_DONE] = LIGHTTPD_XML,
+            [UPLOAD_ERROR] = "not in progress",
+        },
+    },
+    {
+        /* mod_upload_progress of Apache. */
+        "upload_progress_apache_output",
+        "text/javascript",
+        {
+            [UPLOAD_STARTING] = "{ \"state\" : \"starting\", " APACHE_UUID,
+            [UPLOAD_UPLOADING] =
+                "{ \"state\" : \"uploading\", \"received\" : "
+                "$uploadprogress_received, " APACHE_SIZE
+                ", \"eta\" : $uploadprogress_eta, " APACHE_UUID,
+            [UPLOAD_DONE] =
+                "{ \"state\" : \"done\", " APACHE_SIZE
+                ", \"completed_at\": $uploadprogress_finished, " APACHE_UUID,
+            [UPLOAD_ERROR] = "{ \"state\" : \"error\", \"status\" : "
+                             "$uploadprogress_status, " APACHE_UUID,
+        },
+    },
     { "upload_progress_detail_output", "application/json", { NULL } },
     { NULL, NULL, { NULL } },
 };
@@ -113,17 +152,22 @@ text_or_null(const char *text)
 static json_t *
 percent(const struct progress *p)
 {
-    int hundredths;
+    int hundredths = progress_hundredths(p);
 
-    if (p->state == UPLOAD_STARTING || p->size_bytes < 0) {
+    return hundredths < 0 ? json_null() : json_real(hundredths / 100.0);
+}
+
+/* When it is worth asking again: 1/20 of the time left, 0.25 to 5 seconds. */
+static json_t *
+retry_after(const struct progress *p)
+{
+    int64_t ms = p->eta_ms > 0 ? p->eta_ms / 20 : 1000;
+
+    if (p->state == UPLOAD_DONE || p->state == UPLOAD_ERROR) {
         return json_null();
     }
-    if (p->size_bytes == 0) {
-        return json_real(100.0);
-    }
-    /* Cut, not rounded, to two decimals: 100 means every byte. */
-    hundredths = (int)((__int128)p->received_bytes * 10000 / p->size_bytes);
-    return json_real(hundredths / 100.0);
+    ms = ms < 250 ? 250 : ms;
+    return json_real((double)(ms > 5000 ? 5000 : ms) / 1000.0);
 }
 
 static json_t *
@@ -141,7 +185,7 @@ build(const char *zone, const char *id, const struct progress *p)
 
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-        " s:o, s:o, s:b, s:b, s:o}",
+        " s:o, s:o, s:b, s:b, s:o, s:o}",
         "id", id, "zone", zone, "state", state_name(p->state), "phase",
         phase_name(p->phase), "received", (json_int_t)p->received_bytes, "size",
         integer_or_null(p->size_bytes >= 0, p->size_bytes), "percent",
@@ -153,7 +197,8 @@ build(const char *zone, const char *id, const struct progress *p)
         seconds_or_null(known, p->elapsed_ms), "protocol", protocol(p), "gauge",
         text_or_null(gauge_name(p->gauge)), "approximate", (int)p->approximate,
         "inferred", (int)p->inferred, "status",
-        integer_or_null(p->status != 0, p->status));
+        integer_or_null(p->status != 0, p->status), "retry_after",
+        retry_after(p));
 }
 
 static int

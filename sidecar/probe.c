@@ -1,12 +1,11 @@
 /* Answering probes and taking events in. */
 #include "probe.h"
 
-#include <ctype.h>
 #include <string.h>
 
+#include "answer.h"
 #include "io.h"
 #include "log.h"
-#include "outputs.h"
 #include "progress_id.h"
 #include "syslog_line.h"
 #include "template.h"
@@ -26,22 +25,6 @@ refuse(struct response *response, int status, const char *why)
     response->status = status;
     response_header(response, "Content-Type", "text/plain");
     buffer_printf(&response->body, "%s\n", why);
-}
-
-/* The parameter of a request header: "X-Progress-ID" is HTTP_X_PROGRESS_ID. */
-static const char *
-header_param(const struct request *request, const char *header)
-{
-    char name[128] = "HTTP_";
-    size_t at = 5;
-
-    for (const char *p = header; *p != '\0' && at < sizeof(name) - 1; p++) {
-        char upper = (char)toupper((unsigned char)*p);
-
-        name[at++] = (char)(upper == '-' ? '_' : upper);
-    }
-    name[at] = '\0';
-    return request_param(request, name);
 }
 
 /* The URI of the client's request, without its query. */
@@ -80,7 +63,7 @@ callback_is_valid(const char *callback)
 static bool
 has_id(const struct request *request, const struct location_config *location)
 {
-    return header_param(request, location->header)[0] != '\0' ||
+    return answer_header_param(request, location->header)[0] != '\0' ||
            query_has(request_param(request, "QUERY_STRING"), location->header);
 }
 
@@ -97,65 +80,118 @@ read_callback(const struct request *request, const char *name, char *callback,
             callback_is_valid(callback));
 }
 
-static void
-render(const struct sidecar *sidecar, const struct location_config *location,
-       const char *id, const char *callback, struct response *response)
+/* Reads one ID that stands, percent-encoded, in text. */
+static bool
+add_id(struct probe *probe, const char *text, size_t len)
 {
-    struct progress progress;
-    struct template_values values = { &progress, callback };
-    int zone = store_zone_find(sidecar->store, location->zone);
+    return probe->id_count < ANSWER_IDS_MAX &&
+           progress_id_decode(text, len, probe->ids[probe->id_count++]);
+}
 
-    uploads_progress(sidecar->uploads, zone, id, io_now_ms(), &progress);
-    response_header(response, "Content-Type", location->content_type);
-    response_header(response, "Expires", "Thu, 01 Jan 1970 00:00:01 GMT");
-    response_header(response, "Cache-Control", "no-cache");
-    response_header(response, "X-Content-Type-Options", "nosniff");
-    if (location->templates[progress.state] != NULL) {
-        template_render(location->templates[progress.state], &values,
-                        &response->body);
-    } else {
-        output_detail(location->zone, id, &progress, &response->body);
+/*
+ * In a JSON answer there is room for many: the argument may be repeated, and
+ * may be a list with commas. Elsewhere it is one ID.
+ */
+static bool
+read_query_ids(struct probe *probe)
+{
+    const char *query = request_param(probe->request, "QUERY_STRING");
+    bool many = escape_for(probe->location->content_type) == ESCAPE_JSON;
+    const char *value;
+    size_t len;
+
+    while ((value = query_find(query, probe->location->header, &len))) {
+        query = value + len;
+        for (const char *end = value + len; value <= end;) {
+            size_t id_len = (size_t)(end - value);
+            const char *comma = many ? memchr(value, ',', id_len) : NULL;
+
+            id_len = comma != NULL ? (size_t)(comma - value) : id_len;
+            if (!add_id(probe, value, id_len)) {
+                return false;
+            }
+            value += id_len + 1;
+        }
+        if (!many) {
+            break;
+        }
     }
+    return probe->id_count > 0;
+}
+
+static bool
+read_ids(struct probe *probe)
+{
+    const char *header =
+        answer_header_param(probe->request, probe->location->header);
+
+    if (header[0] == '\0') {
+        return read_query_ids(probe);
+    }
+    probe->id_count = 1;
+    return progress_id_choose(header, "", probe->ids[0]);
+}
+
+/* Whether the method is one of a probe; answers the others. */
+static bool
+check_method(const struct request *request,
+             const struct location_config *location, struct response *response)
+{
+    const char *method = request_param(request, "REQUEST_METHOD");
+
+    response->header_only = strcmp(method, "HEAD") == 0;
+    if (response->header_only || method[0] == '\0' ||
+        strcmp(method, "GET") == 0) {
+        return true;
+    }
+    /* A browser asks first, as the header of the ID is not a simple one. */
+    if (strcmp(method, "OPTIONS") == 0 &&
+        answer_origin(location, request, response)) {
+        response_header(response, "Access-Control-Allow-Methods", "GET, HEAD");
+        response_header(response, "Access-Control-Allow-Headers",
+                        location->header);
+        response_header(response, "Access-Control-Max-Age", "86400");
+        response->status = HTTP_NO_CONTENT;
+        return false;
+    }
+    response_header(response, "Allow", "GET, HEAD");
+    refuse(response, HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
+    return false;
 }
 
 static void
-answer_probe(const struct sidecar *sidecar, const struct request *request,
-             struct response *response)
+respond_to_probe(const struct sidecar *sidecar, const struct request *request,
+                 struct response *response)
 {
-    const char *method = request_param(request, "REQUEST_METHOD");
-    const struct location_config *location;
+    char ids[ANSWER_IDS_MAX][UPLOAD_ID_MAX + 1];
     char callback[CALLBACK_MAX + 1];
     char uri[URI_MAX];
-    char id[UPLOAD_ID_MAX + 1];
+    struct probe probe = { .request = request, .callback = callback };
 
-    response->header_only = strcmp(method, "HEAD") == 0;
-    if (!response->header_only && method[0] != '\0' &&
-        strcmp(method, "GET") != 0) {
-        response_header(response, "Allow", "GET, HEAD");
-        refuse(response, HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
+    probe.ids = ids;
+    request_uri(request, uri, sizeof(uri));
+    probe.location =
+        config_location(sidecar->config, request_host(request), uri);
+    if (!check_method(request, probe.location, response)) {
         return;
     }
-    request_uri(request, uri, sizeof(uri));
-    location = config_location(sidecar->config, request_host(request), uri);
-    if (location->zone == NULL) {
+    if (probe.location->zone == NULL) {
         refuse(response, HTTP_NOT_FOUND, "no report_uploads for this URI");
         return;
     }
-    if (!progress_id_extract(header_param(request, location->header),
-                             request_param(request, "QUERY_STRING"),
-                             location->header, id)) {
-        bool present = has_id(request, location);
+    if (!read_ids(&probe)) {
+        bool present = has_id(request, probe.location);
 
         refuse(response, present ? HTTP_BAD_REQUEST : HTTP_NOT_FOUND,
                present ? "invalid progress ID" : "no progress ID");
         return;
     }
-    if (!read_callback(request, location->jsonp_parameter, callback,
+    if (!read_callback(request, probe.location->jsonp_parameter, callback,
                        sizeof(callback))) {
         refuse(response, HTTP_BAD_REQUEST, "invalid callback");
         return;
     }
-    render(sidecar, location, id, callback, response);
+    answer_probe(sidecar, &probe, response);
 }
 
 /* Where nginx names no zone, the track_uploads for the upload's URI does. */
@@ -206,7 +242,7 @@ sidecar_respond(void *context, const struct request *request,
         take_event(sidecar, request);
         response->status = HTTP_NO_CONTENT;
     } else {
-        answer_probe(sidecar, request, response);
+        respond_to_probe(sidecar, request, response);
     }
 }
 

@@ -55,9 +55,8 @@ percent_decode(const char *text, size_t len, char *value, size_t size)
     return true;
 }
 
-/* The value of an argument and its length, still encoded; NULL without one. */
-static const char *
-find_argument(const char *query, const char *name, size_t *value_len)
+const char *
+query_find(const char *query, const char *name, size_t *value_len)
 {
     size_t name_len = strlen(name);
 
@@ -79,16 +78,23 @@ query_has(const char *query, const char *name)
 {
     size_t len;
 
-    return find_argument(query, name, &len) != NULL;
+    return query_find(query, name, &len) != NULL;
 }
 
 bool
 query_argument(const char *query, const char *name, char *value, size_t size)
 {
     size_t len;
-    const char *found = find_argument(query, name, &len);
+    const char *found = query_find(query, name, &len);
 
     return found != NULL && percent_decode(found, len, value, size);
+}
+
+bool
+progress_id_decode(const char *text, size_t len, char id[UPLOAD_ID_MAX + 1])
+{
+    return percent_decode(text, len, id, UPLOAD_ID_MAX + 1) &&
+           progress_id_is_valid(id);
 }
 
 bool
@@ -102,8 +108,7 @@ progress_id_choose(const char *header, const char *argument,
         strcpy(id, header);
         return true;
     }
-    return percent_decode(argument, strlen(argument), id, UPLOAD_ID_MAX + 1) &&
-           progress_id_is_valid(id);
+    return progress_id_decode(argument, strlen(argument), id);
 }
 
 bool

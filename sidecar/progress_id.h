@@ -18,6 +18,16 @@ bool progress_id_is_valid(const char *text);
 bool query_argument(const char *query, const char *name, char *value,
                     size_t size);
 
+/*
+ * The first value of the argument and its length, still percent-encoded; NULL
+ * without one. To find further ones, go on behind it.
+ */
+const char *query_find(const char *query, const char *name, size_t *value_len);
+
+/* Decodes an ID of len bytes. Returns false if it is invalid. */
+bool progress_id_decode(const char *text, size_t len,
+                        char id[UPLOAD_ID_MAX + 1]);
+
 /* Whether the argument is there at all. */
 bool query_has(const char *query, const char *name);
 

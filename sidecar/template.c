@@ -7,48 +7,88 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "progress_id.h"
+#include "transitions.h"
 
+/* In the order of the table below; from REQUEST_VARIABLE on, parameters. */
 enum variable {
     VARIABLE_RECEIVED,
     VARIABLE_REMAINING,
     VARIABLE_LENGTH,
     VARIABLE_STATUS,
+    VARIABLE_PERCENT,
+    VARIABLE_RATE,
+    VARIABLE_ETA,
+    VARIABLE_ELAPSED,
+    VARIABLE_STARTED,
+    VARIABLE_FINISHED,
+    VARIABLE_ID,
+    VARIABLE_STATE,
+    VARIABLE_PHASE,
     VARIABLE_CALLBACK,
-    VARIABLES,
-    LITERAL = VARIABLES,
+    REQUEST_VARIABLE,
 };
 
-const char *const template_variables[VARIABLES + 1] = {
-    [VARIABLE_RECEIVED] = "uploadprogress_received",
-    [VARIABLE_REMAINING] = "uploadprogress_remaining",
-    [VARIABLE_LENGTH] = "uploadprogress_length",
-    [VARIABLE_STATUS] = "uploadprogress_status",
-    [VARIABLE_CALLBACK] = "uploadprogress_callback",
-    [VARIABLES] = NULL,
+const struct template_variable template_variables[] = {
+    [VARIABLE_RECEIVED] = { "uploadprogress_received", NULL },
+    [VARIABLE_REMAINING] = { "uploadprogress_remaining", NULL },
+    [VARIABLE_LENGTH] = { "uploadprogress_length", NULL },
+    [VARIABLE_STATUS] = { "uploadprogress_status", NULL },
+    [VARIABLE_PERCENT] = { "uploadprogress_percent", NULL },
+    [VARIABLE_RATE] = { "uploadprogress_rate", NULL },
+    [VARIABLE_ETA] = { "uploadprogress_eta", NULL },
+    [VARIABLE_ELAPSED] = { "uploadprogress_elapsed", NULL },
+    [VARIABLE_STARTED] = { "uploadprogress_started", NULL },
+    [VARIABLE_FINISHED] = { "uploadprogress_finished", NULL },
+    [VARIABLE_ID] = { "uploadprogress_id", NULL },
+    [VARIABLE_STATE] = { "uploadprogress_state", NULL },
+    [VARIABLE_PHASE] = { "uploadprogress_phase", NULL },
+    [VARIABLE_CALLBACK] = { "uploadprogress_callback", NULL },
+    { "args", "QUERY_STRING" },
+    { "document_uri", "DOCUMENT_URI" },
+    { "host", "HTTP_HOST" },
+    { "https", "HTTPS" },
+    { "query_string", "QUERY_STRING" },
+    { "remote_addr", "REMOTE_ADDR" },
+    { "remote_port", "REMOTE_PORT" },
+    { "remote_user", "REMOTE_USER" },
+    { "request_method", "REQUEST_METHOD" },
+    { "request_uri", "REQUEST_URI" },
+    { "scheme", "REQUEST_SCHEME" },
+    { "server_addr", "SERVER_ADDR" },
+    { "server_name", "SERVER_NAME" },
+    { "server_port", "SERVER_PORT" },
+    { "server_protocol", "SERVER_PROTOCOL" },
+    { "uri", "DOCUMENT_URI" },
+    { NULL, NULL },
 };
 
-/* A stretch of literal text, or a variable. */
+enum part_kind {
+    PART_LITERAL,
+    PART_UPLOAD,   /* a variable of the upload */
+    PART_PARAM,    /* a parameter of the probe's request */
+    PART_ARGUMENT, /* an argument of its query */
+};
+
 struct part {
-    enum variable variable;
-    size_t start; /* of a literal, in the template's text */
-    size_t len;
+    enum part_kind kind;
+    enum variable variable; /* of the upload */
+    enum escape escape;     /* of the value */
+    char *text;             /* literal, or name of the parameter; owned */
 };
 
 struct template
 {
-    char *text; /* owned */
+    enum escape escape;
     struct part *parts;
     size_t count;
 };
 
 static void
-add_part(struct template *t, enum variable variable, size_t start, size_t len)
+add_part(struct template *t, struct part part)
 {
-    if (variable == LITERAL && len == 0) {
-        return;
-    }
     t->parts = alloc_again(t->parts, t->count + 1, sizeof(*t->parts));
-    t->parts[t->count++] = (struct part){ variable, start, len };
+    t->parts[t->count++] = part;
 }
 
 static size_t
@@ -62,52 +102,86 @@ name_length(const char *text)
     return len;
 }
 
-static enum variable
-find_variable(const char *name, size_t len)
+/* "$http_user_agent" is the parameter HTTP_USER_AGENT. */
+static char *
+upper(const char *name)
 {
-    for (int i = 0; i < VARIABLES; i++) {
-        if (strlen(template_variables[i]) == len &&
-            strncmp(template_variables[i], name, len) == 0) {
-            return (enum variable)i;
-        }
+    char *text = alloc_string(name);
+
+    for (char *p = text; *p != '\0'; p++) {
+        *p = (char)toupper((unsigned char)*p);
     }
-    return LITERAL;
+    return text;
 }
 
-/* Compiles the variable at text[at], a '$'. Returns where it ends, or 0. */
-static size_t
-add_variable(struct template *t, size_t at, char **unknown)
+/* Finds what a name stands for. Returns false if it is no variable. */
+static bool
+find_variable(const char *name, struct part *part)
 {
-    bool braces = t->text[at + 1] == '{';
-    const char *name = t->text + at + 1 + braces;
-    size_t len = name_length(name);
-    enum variable variable = find_variable(name, len);
-
-    if (len == 0 || (braces && name[len] != '}') || variable == LITERAL) {
-        *unknown = alloc_copy(name, len);
-        return 0;
+    if (strncmp(name, "arg_", 4) == 0 && name[4] != '\0') {
+        part->kind = PART_ARGUMENT;
+        part->text = alloc_string(name + 4);
+        return true;
     }
-    add_part(t, variable, 0, 0);
-    return (size_t)(name - t->text) + len + braces;
+    if (strncmp(name, "http_", 5) == 0 && name[5] != '\0') {
+        part->kind = PART_PARAM;
+        part->text = upper(name);
+        return true;
+    }
+    for (int i = 0; template_variables[i].name != NULL; i++) {
+        if (strcmp(template_variables[i].name, name) == 0) {
+            part->kind = i < REQUEST_VARIABLE ? PART_UPLOAD : PART_PARAM;
+            part->variable = (enum variable)i;
+            part->text = i < REQUEST_VARIABLE
+                             ? NULL
+                             : alloc_string(template_variables[i].param);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Compiles the variable at text, a '$'. Returns what follows it, or NULL. */
+static const char *
+add_variable(struct template *t, const char *text, char **unknown)
+{
+    static const char raw[] = "raw_";
+    bool braces = text[1] == '{';
+    const char *start = text + 1 + braces;
+    size_t len = name_length(start);
+    char *name = alloc_copy(start, len);
+    bool is_raw = strncmp(name, raw, sizeof(raw) - 1) == 0;
+    struct part part = { .escape = is_raw ? ESCAPE_NONE : t->escape };
+
+    if (len == 0 || (braces && start[len] != '}') ||
+        !find_variable(is_raw ? name + sizeof(raw) - 1 : name, &part)) {
+        *unknown = name;
+        return NULL;
+    }
+    free(name);
+    add_part(t, part);
+    return start + len + braces;
 }
 
 struct template *
-template_compile(const char *text, char **unknown)
+template_compile(const char *text, enum escape escape, char **unknown)
 {
     struct template *t = alloc_zeroed(1, sizeof(*t));
-    size_t at = 0;
 
-    t->text = alloc_string(text);
-    while (t->text[at] != '\0') {
-        size_t len = strcspn(t->text + at, "$");
+    t->escape = escape;
+    while (*text != '\0') {
+        size_t len = strcspn(text, "$");
 
-        add_part(t, LITERAL, at, len);
-        at += len;
-        if (t->text[at] == '\0') {
+        if (len > 0) {
+            add_part(t, (struct part){ .kind = PART_LITERAL,
+                                       .text = alloc_copy(text, len) });
+        }
+        text += len;
+        if (*text == '\0') {
             break;
         }
-        at = add_variable(t, at, unknown);
-        if (at == 0) {
+        text = add_variable(t, text, unknown);
+        if (text == NULL) {
             template_free(t);
             return NULL;
         }
@@ -121,8 +195,10 @@ template_free(struct template *template)
     if (template == NULL) {
         return;
     }
+    for (size_t i = 0; i < template->count; i++) {
+        free(template->parts[i].text);
+    }
     free(template->parts);
-    free(template->text);
     free(template);
 }
 
@@ -132,13 +208,20 @@ render_number(struct buffer *out, int64_t number)
     buffer_printf(out, "%" PRId64, number);
 }
 
+/* Whole seconds; -1 stays. */
 static void
-render_variable(enum variable variable, const struct template_values *values,
-                struct buffer *out)
+render_seconds(struct buffer *out, int64_t ms)
+{
+    render_number(out, ms < 0 ? -1 : ms / 1000);
+}
+
+static void
+render_upload(const struct part *part, const struct template_values *values,
+              struct buffer *out)
 {
     const struct progress *p = values->progress;
 
-    switch (variable) {
+    switch (part->variable) {
     case VARIABLE_RECEIVED:
         render_number(out, p->received_bytes);
         break;
@@ -152,12 +235,52 @@ render_variable(enum variable variable, const struct template_values *values,
     case VARIABLE_STATUS:
         render_number(out, p->status);
         break;
+    case VARIABLE_PERCENT:
+        render_number(out, progress_hundredths(p) / 100);
+        break;
+    case VARIABLE_RATE:
+        render_number(out, p->rate > 0 ? p->rate : 0);
+        break;
+    case VARIABLE_ETA:
+        render_seconds(out, p->eta_ms);
+        break;
+    case VARIABLE_ELAPSED:
+        render_seconds(out, p->elapsed_ms);
+        break;
+    case VARIABLE_STARTED:
+        render_seconds(out, p->started_ms);
+        break;
+    case VARIABLE_FINISHED:
+        render_seconds(out, p->finished_ms);
+        break;
+    case VARIABLE_ID:
+        escape_append(out, part->escape, values->id);
+        break;
+    case VARIABLE_STATE:
+        buffer_append_string(out, state_name(p->state));
+        break;
+    case VARIABLE_PHASE:
+        buffer_append_string(out, phase_name(p->phase));
+        break;
     case VARIABLE_CALLBACK:
         buffer_append_string(out, values->callback);
         break;
-    case VARIABLES: /* a literal, the caller's */
+    case REQUEST_VARIABLE: /* not the upload's */
         break;
     }
+}
+
+static void
+render_argument(const struct part *part, const struct request *request,
+                struct buffer *out)
+{
+    const char *query = request_param(request, "QUERY_STRING");
+    char *value = alloc_zeroed(1, strlen(query) + 1);
+
+    if (query_argument(query, part->text, value, strlen(query) + 1)) {
+        escape_append(out, part->escape, value);
+    }
+    free(value);
 }
 
 void
@@ -167,10 +290,24 @@ template_render(const struct template *template,
     for (size_t i = 0; i < template->count; i++) {
         const struct part *part = &template->parts[i];
 
-        if (part->variable == LITERAL) {
-            buffer_append(out, template->text + part->start, part->len);
-        } else {
-            render_variable(part->variable, values, out);
+        switch (part->kind) {
+        case PART_LITERAL:
+            buffer_append_string(out, part->text);
+            break;
+        case PART_UPLOAD:
+            render_upload(part, values, out);
+            break;
+        case PART_PARAM:
+            if (values->request != NULL) {
+                escape_append(out, part->escape,
+                              request_param(values->request, part->text));
+            }
+            break;
+        case PART_ARGUMENT:
+            if (values->request != NULL) {
+                render_argument(part, values->request, out);
+            }
+            break;
         }
     }
 }

@@ -6,6 +6,8 @@
 #define SIDECAR_TEMPLATE_H
 
 #include "buffer.h"
+#include "escape.h"
+#include "message.h"
 #include "uploads.h"
 
 struct template;
@@ -13,15 +15,20 @@ struct template;
 /* What the variables of a template may stand for. */
 struct template_values {
     const struct progress *progress;
-    const char *callback; /* validated; "" without one */
+    const char *id;
+    const char *callback;          /* validated; "" without one */
+    const struct request *request; /* the probe; NULL: without parameters */
 };
 
 /*
- * Compiles text with $name and ${name}. Returns NULL and sets *unknown to the
- * name that is no variable, or to "" for a '$' without a name; the caller
- * frees it. Aborts if out of memory.
+ * Compiles text with $name and ${name}, whose values are escaped as told,
+ * except those of $raw_name. Besides the variables below, $arg_name and
+ * $http_name are known. Returns NULL and sets *unknown to the name that is no
+ * variable, or to "" for a '$' without a name; the caller frees it. Aborts if
+ * out of memory.
  */
-struct template *template_compile(const char *text, char **unknown);
+struct template *template_compile(const char *text, enum escape escape,
+                                  char **unknown);
 
 void template_free(struct template *template);
 
@@ -29,7 +36,13 @@ void template_free(struct template *template);
 void template_render(const struct template *template,
                      const struct template_values *values, struct buffer *out);
 
-/* The names of all variables, without "$"; ends with NULL. */
-extern const char *const template_variables[];
+/* A variable of the upload, or of the request that probes. */
+struct template_variable {
+    const char *name;  /* without "$" */
+    const char *param; /* that it stands for; NULL: the upload's */
+};
+
+/* All of them; ends with a NULL name. */
+extern const struct template_variable template_variables[];
 
 #endif

@@ -19,6 +19,19 @@ phase_name(enum phase phase)
     return phase_names[phase];
 }
 
+int
+progress_hundredths(const struct progress *progress)
+{
+    if (progress->state == UPLOAD_STARTING || progress->size_bytes < 0) {
+        return -1;
+    }
+    if (progress->size_bytes == 0) {
+        return 10000;
+    }
+    return (int)((__int128)progress->received_bytes * 10000 /
+                 progress->size_bytes);
+}
+
 struct uploads *
 uploads_new(struct store *store, const struct uploads_options *options)
 {

@@ -85,4 +85,10 @@ void uploads_tick(struct uploads *uploads, int64_t now_ms);
 
 const char *phase_name(enum phase phase);
 
+/*
+ * Hundredths of a percent received, cut, not rounded: 10000 means every byte.
+ * -1 where the size is not known.
+ */
+int progress_hundredths(const struct progress *progress);
+
 #endif

@@ -119,6 +119,18 @@ refusals(void **state)
           1 },
         { "upload_progress_template do a; upload_progress_template done b;",
           "\"upload_progress_template\" directive is duplicate", 1 },
+        { "upload_progress_unknown maybe;",
+          "\"upload_progress_unknown\" directive takes \"starting\" or "
+          "\"404\"",
+          1 },
+        { "upload_progress_allow_origin example.org;",
+          "\"upload_progress_allow_origin\" directive takes \"*\", \"off\", "
+          "or origins like \"https://example.org\"",
+          1 },
+        { "upload_progress_allow_origin * https://example.org;",
+          "\"upload_progress_allow_origin\" directive takes \"*\", \"off\", "
+          "or origins like \"https://example.org\"",
+          1 },
         { "upload_progress_header '';",
           "\"upload_progress_header\" directive has an invalid value", 1 },
         { "location ~ /x { }",
@@ -299,7 +311,7 @@ locations(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         const struct location_config *l = config_location(c, "", rows[i].uri);
         struct progress progress = { .state = UPLOAD_DONE };
-        struct template_values values = { &progress, "" };
+        struct template_values values = { &progress, "one", "", NULL };
         struct buffer out = BUFFER_INIT;
 
         ASSERT_TEXT(rows[i].uri, l->zone, rows[i].zone);

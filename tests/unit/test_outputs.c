@@ -1,6 +1,6 @@
 /*
- * The ready-made outputs: the module's bodies byte for byte, as copied from
- * its source, and the detailed output, read back as JSON.
+ * The ready-made outputs, byte for byte, and the detailed output, read back as
+ * JSON.
  */
 #include "unit.h"
 
@@ -43,6 +43,24 @@ static const struct body_row {
         "</uploaded></upload>\r\n",
         "<upload><state>done</state></upload>\r\n",
         "<upload><state>error</state><code>413</code></upload>\r\n" } },
+    { "upload_progress_lighttpd_output",
+      "text/xml",
+      { "not in progress",
+        "<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><upload><size>100"
+        "</size><received>70</received></upload>",
+        "<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><upload><size>100"
+        "</size><received>70</received></upload>",
+        "not in progress" } },
+    { "upload_progress_apache_output",
+      "text/javascript",
+      { "{ \"state\" : \"starting\", \"uuid\" : \"one\" }\r\n",
+        "{ \"state\" : \"uploading\", \"received\" : 70, \"size\" : 100, "
+        "\"speed\" : 5, \"started_at\": 7, \"eta\" : 6, \"uuid\" : \"one\" "
+        "}\r\n",
+        "{ \"state\" : \"done\", \"size\" : 100, \"speed\" : 5, "
+        "\"started_at\": 7, \"completed_at\": 8, \"uuid\" : \"one\" }\r\n",
+        "{ \"state\" : \"error\", \"status\" : 413, \"uuid\" : \"one\" "
+        "}\r\n" } },
 };
 
 static void
@@ -51,11 +69,15 @@ check_body(const char *name, const char *text, const char *callback,
 {
     const struct progress progress = { .status = 413,
                                        .received_bytes = 70,
-                                       .size_bytes = 100 };
-    const struct template_values values = { &progress, callback };
+                                       .size_bytes = 100,
+                                       .rate = 5,
+                                       .eta_ms = 6999,
+                                       .started_ms = 7999,
+                                       .finished_ms = 8999 };
+    const struct template_values values = { &progress, "one", callback, NULL };
     struct buffer out = BUFFER_INIT;
     char *unknown = NULL;
-    struct template *template = template_compile(text, &unknown);
+    struct template *template = template_compile(text, ESCAPE_NONE, &unknown);
 
     ASSERT_THAT(name, template != NULL);
     template_render(template, &values, &out);
@@ -207,7 +229,7 @@ static const struct detail_row {
       "\"started\":1795303698.123,\"updated\":1795303700.007,"
       "\"finished\":null,\"elapsed\":2.001,\"protocol\":\"HTTP/2.0\","
       "\"gauge\":\"spool\",\"approximate\":true,\"inferred\":false,"
-      "\"status\":null}" },
+      "\"status\":null,\"retry_after\":0.328}" },
     { "ended", &ended,
       "{\"id\":\"abc\",\"zone\":\"uploads\",\"state\":\"error\","
       "\"phase\":\"error\",\"received\":5000000000,\"size\":null,"
@@ -215,21 +237,21 @@ static const struct detail_row {
       "\"started\":1795303698.0,\"updated\":1795303698.0,"
       "\"finished\":1795303699.5,\"elapsed\":1.5,\"protocol\":null,"
       "\"gauge\":null,\"approximate\":false,\"inferred\":true,"
-      "\"status\":499}" },
+      "\"status\":499,\"retry_after\":null}" },
     { "unknown ID", &unknown_id,
       "{\"id\":\"abc\",\"zone\":\"uploads\",\"state\":\"starting\","
       "\"phase\":\"starting\",\"received\":0,\"size\":null,"
       "\"percent\":null,\"rate\":null,\"eta\":null,\"started\":null,"
       "\"updated\":null,\"finished\":null,\"elapsed\":null,"
       "\"protocol\":null,\"gauge\":null,\"approximate\":false,"
-      "\"inferred\":false,\"status\":null}" },
+      "\"inferred\":false,\"status\":null,\"retry_after\":1.0}" },
     { "all came", &all_came,
       "{\"id\":\"abc\",\"zone\":\"uploads\",\"state\":\"done\","
       "\"phase\":\"done\",\"received\":0,\"size\":0,\"percent\":100.0,"
       "\"rate\":0,\"eta\":0.0,\"started\":1.0,\"updated\":1.0,"
       "\"finished\":1.001,\"elapsed\":0.0,\"protocol\":\"HTTP/1.1\","
       "\"gauge\":\"end\",\"approximate\":false,\"inferred\":false,"
-      "\"status\":200}" },
+      "\"status\":200,\"retry_after\":null}" },
 };
 
 static void
