@@ -429,6 +429,7 @@ include(struct loading *loading, const struct statement *statement)
         loading->include_depth++;
         message = parse_file(loading, path, statement);
         loading->include_depth--;
+        /* Before there are threads. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     } else if (glob(path, 0, NULL, &found) == 0) {
         loading->include_depth++;
         for (size_t i = 0; i < found.gl_pathc && message == NULL; i++) {
