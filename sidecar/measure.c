@@ -56,6 +56,18 @@ claimants(struct uploads *uploads, const struct upload *upload,
     return count == PEERS_MAX ? PEERS_MAX + FILES_MAX : claims;
 }
 
+/* What the last look at a file that is gone has left in the store. */
+static int64_t
+credited_bytes(struct uploads *uploads, const struct upload *upload)
+{
+    struct upload stored;
+
+    return store_upload_get(uploads->store, upload->zone, upload->id,
+                            upload->attempt, &stored) == STORE_OK
+               ? stored.received_bytes
+               : -1;
+}
+
 /* The lowest of the files that can be this attempt's; -1 without any. */
 static int64_t
 spool_bytes(struct uploads *uploads, struct upload *upload, int64_t now_ms)
@@ -87,7 +99,7 @@ spool_bytes(struct uploads *uploads, struct upload *upload, int64_t now_ms)
         }
     }
     if (open == 0) {
-        return -1;
+        return count > 0 ? credited_bytes(uploads, upload) : -1;
     }
     claims = claimants(uploads, upload, &spools[last]);
     if (claims > open) {

@@ -24,6 +24,7 @@ refuse(struct response *response, int status, const char *why)
 {
     response->status = status;
     response_header(response, "Content-Type", "text/plain");
+    response_header(response, "X-Content-Type-Options", "nosniff");
     buffer_printf(&response->body, "%s\n", why);
 }
 

@@ -89,7 +89,8 @@ unix_done() {
     local address long before
 
     long=$(printf '%60000s' "" | tr ' ' x)
-    peers_start "location = /progress/detail { upload_progress_detail_output; }
+    peers_start "report_uploads uploads;
+        location = /progress/detail { upload_progress_detail_output; }
         location = /long { upload_progress_template starting $long; }"
     probe warm # nginx keeps its connection
     before=$(descriptors)

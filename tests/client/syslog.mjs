@@ -120,7 +120,7 @@ function hostileErrors(id, pid) {
 function hostileEnds(id) {
     const attempt = requestIdOf(1);
     const wrong = [
-        { zone: 'unknown' }, { zone: '' }, { zone: 'z'.repeat(300) }, { id: 'i'.repeat(256) },
+        { zone: 'unknown' }, { zone: 'z'.repeat(300) }, { id: 'i'.repeat(256) },
         { id: '' }, { id: '\\x00' }, { id: '\\xFF\\xFE' }, { id: '%s%n' }, { id: '\x01' },
         { request_id: '' }, { request_id: 'short' }, { request_id: 'g'.repeat(32) },
         { request_id: attempt.toUpperCase() }, { request_id: `${attempt}0` },
