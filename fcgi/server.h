@@ -23,10 +23,10 @@ extern const struct protocol scgi_protocol;
 struct server_options {
     struct handler handler;
     io_log_fn log;
-    int header_timeout_ms;    /* from the first byte to complete parameters */
-    int body_timeout_ms;      /* between two reads of a body */
-    int keepalive_timeout_ms; /* an idle kept FastCGI connection */
-    unsigned connections_max; /* further ones are closed at once */
+    int64_t header_timeout_ms; /* from the first byte to complete parameters */
+    int64_t body_timeout_ms;   /* between two reads of a body */
+    int64_t keepalive_timeout_ms; /* an idle kept FastCGI connection */
+    unsigned connections_max;     /* further ones are closed at once */
 };
 
 /* Makes a server; io outlives it. Returns NULL with errno set. */

@@ -49,22 +49,30 @@ finish(struct uploads *uploads, struct upload *upload, int64_t at_ms)
     memset(&upload->socket, 0, sizeof(upload->socket));
     upload->socket_base_bytes = 0;
     upload->socket_exact = false;
+    upload->spool_row = 0;
+    upload->spool_certain = false;
     upload->connection_requests = 0;
     upload->request_hash = 0;
 }
 
-int64_t
-wall_offset(struct uploads *uploads, int64_t now_ms)
+static int64_t
+exact_offset(const struct uploads *uploads, int64_t now_ms)
 {
-    long long known_ms = atomic_load(&uploads->wall_offset_ms);
     struct timespec wall;
-    int64_t offset_ms;
 
     if (uploads->options.wall_offset_ms != 0) {
         return uploads->options.wall_offset_ms;
     }
     clock_gettime(CLOCK_REALTIME, &wall);
-    offset_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - now_ms;
+    return (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - now_ms;
+}
+
+int64_t
+wall_offset(struct uploads *uploads, int64_t now_ms)
+{
+    int64_t known_ms = atomic_load(&uploads->wall_offset_ms);
+    int64_t offset_ms = exact_offset(uploads, now_ms);
+
     if (llabs(offset_ms - known_ms) < WALL_STEP_MS) {
         return known_ms;
     }
@@ -74,9 +82,10 @@ wall_offset(struct uploads *uploads, int64_t now_ms)
 
 /* nginx's time of the event on our clock; never in the future. */
 static int64_t
-event_ms(struct uploads *uploads, const struct event *event, int64_t now_ms)
+event_ms(const struct uploads *uploads, const struct event *event,
+         int64_t now_ms)
 {
-    int64_t at_ms = event->msec - wall_offset(uploads, now_ms);
+    int64_t at_ms = event->msec - exact_offset(uploads, now_ms);
 
     /* Beyond a minute the clocks disagree, and ours is the one that counts. */
     return event->msec < 0 || at_ms > now_ms || at_ms < now_ms - 60000 ? now_ms
@@ -127,9 +136,7 @@ take_socket(struct uploads *uploads, struct upload *upload,
     switch (socket_gauge_read(&upload->socket, &read_bytes)) {
     case SOCKET_OPEN:
         break;
-    case SOCKET_GONE: /* nothing to count any more, but that it is gone */
-        upload->socket_base_bytes = -1;
-        return;
+    case SOCKET_GONE: /* never seen: perhaps in another network namespace */
     case SOCKET_UNKNOWN:
         upload->socket.family = 0;
         return;
@@ -208,6 +215,7 @@ apply_end(struct uploads *uploads, struct upload *upload,
                                success ? HAPPENING_SUCCESS : HAPPENING_FAILURE);
     upload->status = event->status > 0 ? (int)event->status : 0;
     upload->inferred = false;
+    release_files(uploads, upload, at_ms, now_ms);
     finish(uploads, upload, at_ms);
 }
 

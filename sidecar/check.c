@@ -10,7 +10,6 @@
 #include "uploads_internal.h"
 
 enum {
-    FILES_MAX = 8,
     STATUS_CLIENT_GONE = 499,  /* nginx's own, for a client that went away */
     PREREAD_BYTES_MAX = 65536, /* of a body, read before its start event */
 };
@@ -22,26 +21,36 @@ enum life {
 };
 
 static enum life
-look(struct uploads *uploads, struct upload *upload, int64_t now_ms)
+look_at_file(struct uploads *uploads, const struct upload *upload,
+             int64_t now_ms)
 {
     struct spool spools[FILES_MAX];
     int64_t size_bytes;
+    int count = files_of(uploads, upload, spools, FILES_MAX);
 
-    if (upload->spooled) {
-        /* nginx keeps the file open until the request is over. */
-        int count = files_of(uploads, upload, spools, FILES_MAX);
-
-        for (int i = 0; i < count; i++) {
-            if (file_size(uploads, &spools[i], now_ms, &size_bytes)) {
-                return LIFE_ALIVE;
-            }
+    for (int i = 0; i < count; i++) {
+        if (file_size(uploads, &spools[i], now_ms, &size_bytes)) {
+            return LIFE_ALIVE;
         }
-        return LIFE_GONE;
+    }
+    /* One that could not be looked at is not gone. */
+    return files_of(uploads, upload, spools, FILES_MAX) > 0 ? LIFE_ALIVE
+                                                            : LIFE_GONE;
+}
+
+static enum life
+look(struct uploads *uploads, struct upload *upload, int64_t now_ms)
+{
+    int64_t read_bytes;
+
+    if (upload->spool_row != 0 && upload->spool_certain) {
+        /* nginx keeps the file open until the request is over. */
+        return look_at_file(uploads, upload, now_ms);
     }
     if (upload->socket.family == 0) {
         return LIFE_UNKNOWN;
     }
-    switch (socket_gauge_read(&upload->socket, &size_bytes)) {
+    switch (socket_gauge_read(&upload->socket, &read_bytes)) {
     case SOCKET_OPEN:
         return LIFE_ALIVE;
     case SOCKET_GONE:

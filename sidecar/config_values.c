@@ -67,6 +67,9 @@ parse_time(const char *text, int64_t *ms)
         if (!parse_with_units(&text, units, &part)) {
             return false;
         }
+        if (total > INT64_MAX / 4) {
+            return false;
+        }
         total += part;
         text += strspn(text, " ");
     }

@@ -13,8 +13,10 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "alloc.h"
 #include "log.h"
@@ -42,6 +44,23 @@ tick(void *context)
     uploads_tick(daemon->sidecar.uploads, io_now_ms());
 }
 
+/*
+ * Descriptors left for holding temporary files once all connections that are
+ * allowed have theirs, but a quarter of all at least.
+ */
+static int
+held_max(const struct config *config)
+{
+    struct rlimit limit = { .rlim_cur = 1024 };
+    int64_t all;
+    int64_t left;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    all = limit.rlim_cur > INT_MAX ? INT_MAX : (int64_t)limit.rlim_cur;
+    left = all - config->worker_connections - 64;
+    return (int)(left > all / 4 ? left : all / 4);
+}
+
 static int
 open_store(struct daemon *daemon)
 {
@@ -49,6 +68,7 @@ open_store(struct daemon *daemon)
     struct uploads_options options = {
         .check_interval_ms = config->check_interval_ms,
         .inactive_timeout_ms = config->inactive_timeout_ms,
+        .held_max = held_max(config),
         .clock_ms = io_now_ms,
     };
     const char *message = NULL;
@@ -107,9 +127,9 @@ open_sockets(struct daemon *daemon)
     struct server_options options = {
         .handler = { sidecar_body, sidecar_respond, &daemon->sidecar },
         .log = log_write,
-        .header_timeout_ms = (int)config->client_header_timeout_ms,
-        .body_timeout_ms = (int)config->client_body_timeout_ms,
-        .keepalive_timeout_ms = (int)config->keepalive_timeout_ms,
+        .header_timeout_ms = config->client_header_timeout_ms,
+        .body_timeout_ms = config->client_body_timeout_ms,
+        .keepalive_timeout_ms = config->keepalive_timeout_ms,
         .connections_max = (unsigned)config->worker_connections,
     };
 

@@ -1,5 +1,8 @@
 /* Taking events in: which attempt of which upload they are about. */
 #include <inttypes.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,25 +157,50 @@ uploads_event(struct uploads *uploads, const struct event *event,
     }
 }
 
+/* nginx tells the path as configured, /proc the one behind symbolic links. */
+static void
+resolve_folder(char path[SPOOL_PATH_MAX + 1])
+{
+    char *slash = strrchr(path, '/');
+    char resolved[PATH_MAX];
+    size_t len;
+
+    if (slash == NULL || slash == path) {
+        return;
+    }
+    *slash = '\0';
+    len = realpath(path, resolved) != NULL ? strlen(resolved) : 0;
+    *slash = '/';
+    if (len == 0 || len + strlen(slash) > SPOOL_PATH_MAX) {
+        return;
+    }
+    memmove(path + len, slash, strlen(slash) + 1);
+    memcpy(path, resolved, len);
+}
+
 void
 uploads_spool(struct uploads *uploads, const struct spool *spool,
               int64_t now_ms)
 {
+    static atomic_bool full_logged;
     struct spool row = *spool;
 
     if (!uploads->options.gauges[GAUGE_SPOOL]) {
         return;
     }
     row.seen_ms = now_ms;
+    resolve_folder(row.path);
     switch (store_spool_add(uploads->store, &row)) {
     case STORE_OK:
     case STORE_NOT_FOUND:
         break;
     case STORE_FULL:
-        log_write(LOG_ERR,
-                  "more than %d temporary files at once: %s is not "
-                  "followed",
-                  STORE_SPOOLS_MAX, spool->path);
+        if (!atomic_exchange(&full_logged, true)) {
+            log_write(LOG_ERR,
+                      "more than %d temporary files at once: %s is not "
+                      "followed",
+                      STORE_SPOOLS_MAX, spool->path);
+        }
         return;
     case STORE_ERROR:
         log_store_error(uploads, "writing a temporary file");

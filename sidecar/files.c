@@ -7,9 +7,9 @@
 #include "uploads_internal.h"
 
 enum {
-    PEERS_MAX = 16, /* running attempts of one connection looked at */
-    SCAN_MAX = 64,  /* new files found in one pass */
-    SCAN_PACE = 10, /* a worker is scanned 1/10 of the time at most */
+    PEERS_MAX = 128, /* running attempts of one connection: nginx's streams */
+    SCAN_MAX = 64,   /* new files found in one pass */
+    SCAN_PACE = 10,  /* a worker is scanned 1/10 of the time at most */
 };
 
 static bool
@@ -39,6 +39,20 @@ claim_scan(struct uploads *uploads, int64_t pid, int64_t now_ms,
     return true;
 }
 
+/* Whether the file can be the attempt's; sets whether it can be no other's. */
+static bool
+may_own(const struct upload *upload, const struct spool *spool, bool *certain)
+{
+    bool same = spool->id[0] != '\0'
+                    ? strcmp(spool->id, upload->id) == 0
+                    : spool->request_hash == 0 || upload->request_hash == 0 ||
+                          spool->request_hash == upload->request_hash;
+
+    *certain = is_alone(upload) || spool->id[0] != '\0' ||
+               spool->row == upload->spool_row;
+    return spool->seen_ms >= upload->started_ms && (is_alone(upload) || same);
+}
+
 /* Credits the last size of a file that is gone to the one it belongs to. */
 static void
 credit(struct uploads *uploads, const struct spool *spool, int64_t size_bytes,
@@ -46,19 +60,23 @@ credit(struct uploads *uploads, const struct spool *spool, int64_t size_bytes,
 {
     struct upload *peers = alloc_zeroed(PEERS_MAX, sizeof(*peers));
     struct upload *owner = NULL;
-    int claims = 0;
-    int count;
+    bool owner_certain = false;
+    int owners = 0;
+    int count = store_upload_on_connection(uploads->store, spool->pid,
+                                           spool->connection, peers, PEERS_MAX);
 
-    count = store_upload_on_connection(uploads->store, spool->pid,
-                                       spool->connection, peers, PEERS_MAX);
     for (int i = 0; i < count; i++) {
-        if (file_may_belong(&peers[i], spool)) {
+        bool certain;
+
+        if (may_own(&peers[i], spool, &certain)) {
             owner = &peers[i];
-            claims++;
+            owner_certain = certain;
+            owners++;
         }
     }
-    if (claims == 1) {
-        owner->spooled = true;
+    if (owners == 1 && owner_certain) {
+        owner->spool_row = spool->row;
+        owner->spool_certain = is_alone(owner) || spool->id[0] != '\0';
         count_received(owner, size_bytes, GAUGE_SPOOL, false, now_ms);
         store_upload_measured(uploads->store, owner);
     }
@@ -77,20 +95,38 @@ forget_file(struct uploads *uploads, const struct spool *spool, int64_t now_ms)
         return;
     }
     size_bytes = spool_gauge_release((int)held_fd);
+    atomic_fetch_sub(&uploads->held_count, 1);
     if (size_bytes >= 0) {
         credit(uploads, spool, size_bytes, now_ms);
     }
 }
 
+/* Descriptors for connections come first: a file is held if there is room. */
+static int
+hold(struct uploads *uploads, const struct spool *spool)
+{
+    int held_fd;
+
+    if (atomic_load(&uploads->held_count) >= uploads->options.held_max) {
+        return -1;
+    }
+    held_fd = spool_gauge_hold(spool);
+    if (held_fd >= 0) {
+        atomic_fetch_add(&uploads->held_count, 1);
+    }
+    return held_fd;
+}
+
 static void
 keep_found(struct uploads *uploads, const struct spool *spool)
 {
-    int held_fd = spool_gauge_hold(spool);
+    int held_fd = hold(uploads, spool);
 
     if (store_spool_found(uploads->store, spool->row, spool->fd, held_fd) !=
             STORE_OK &&
         held_fd >= 0) {
         spool_gauge_release(held_fd);
+        atomic_fetch_sub(&uploads->held_count, 1);
     }
 }
 
@@ -108,6 +144,8 @@ scan(struct uploads *uploads, int64_t pid, int64_t now_ms)
         if (spools[i].fd >= 0) {
             keep_found(uploads, &spools[i]);
         } else if (answer != SPOOL_UNKNOWN ||
+                   now_ms - spools[i].seen_ms >
+                       uploads->options.inactive_timeout_ms ||
                    spool_gauge_read(&spools[i], &size_bytes) != SPOOL_OPEN) {
             forget_file(uploads, &spools[i], now_ms);
         }
@@ -144,7 +182,10 @@ file_size(struct uploads *uploads, const struct spool *spool, int64_t now_ms,
     case SPOOL_OPEN:
         return true;
     case SPOOL_GONE:
-        forget_file(uploads, spool, now_ms);
+        /* One that was not looked for yet has no name any more, that is all. */
+        if (spool->fd >= 0) {
+            forget_file(uploads, spool, now_ms);
+        }
         return false;
     case SPOOL_UNKNOWN:
         return false;
@@ -152,29 +193,45 @@ file_size(struct uploads *uploads, const struct spool *spool, int64_t now_ms,
     abort();
 }
 
-/* Whether the request line that nginx logged can be that of the attempt. */
 bool
-file_may_belong(const struct upload *upload, const struct spool *spool)
+is_alone(const struct upload *upload)
 {
-    if (spool->id[0] != '\0') {
-        return strcmp(spool->id, upload->id) == 0;
-    }
-    return spool->request_hash == 0 || upload->request_hash == 0 ||
-           spool->request_hash == upload->request_hash;
+    return upload->protocol > 0 && upload->protocol < HTTP_2;
 }
 
 int
 files_of(struct uploads *uploads, const struct upload *upload,
          struct spool *spools, int max)
 {
-    int count = store_spool_on_connection(uploads->store, upload->pid,
-                                          upload->connection, spools, max);
-    int kept = 0;
+    return store_spool_of_upload(uploads->store, upload, is_alone(upload),
+                                 spools, max);
+}
+
+/*
+ * The request is over: its files are closed, or are about to be. Where they
+ * cannot be told from those of others, those are not believed for a moment.
+ */
+void
+release_files(struct uploads *uploads, const struct upload *upload,
+              int64_t at_ms, int64_t now_ms)
+{
+    struct spool spools[FILES_MAX];
+    int count = files_of(uploads, upload, spools, FILES_MAX);
+    int64_t held_fd;
 
     for (int i = 0; i < count; i++) {
-        if (file_may_belong(upload, &spools[i])) {
-            spools[kept++] = spools[i];
+        bool own = is_alone(upload) || spools[i].id[0] != '\0' ||
+                   spools[i].row == upload->spool_row;
+
+        if (own && spools[i].seen_ms <= at_ms &&
+            store_spool_take(uploads->store, spools[i].row, &held_fd) ==
+                STORE_OK &&
+            held_fd >= 0) {
+            spool_gauge_release((int)held_fd);
+            atomic_fetch_sub(&uploads->held_count, 1);
         }
     }
-    return kept;
+    if (count > 0 && !is_alone(upload) && upload->spool_row == 0) {
+        store_spool_uncertain(uploads->store, upload, now_ms + GRACE_MS);
+    }
 }

@@ -7,9 +7,6 @@
 #include "uploads_internal.h"
 
 enum {
-    FILES_MAX = 8,  /* files of one connection looked at */
-    PEERS_MAX = 16, /* running attempts of one connection looked at */
-    HTTP_2 = 20,
     RATE_MIN_MS = 100, /* over less, a rate is noise */
     CHUNKED_MIN_BYTES = 65536,
 };
@@ -28,32 +25,6 @@ without_overhead(const struct upload *upload, int64_t bytes)
         return 0;
     }
     return bytes - bytes * 29 / (4096 + 29);
-}
-
-/*
- * How many running attempts of the connection a file like this one may belong
- * to: one on HTTP/1.x, where requests follow each other.
- */
-static int
-claimants(struct uploads *uploads, const struct upload *upload,
-          const struct spool *spool)
-{
-    struct upload *peers;
-    int count;
-    int claims = 0;
-
-    if (upload->protocol > 0 && upload->protocol < HTTP_2) {
-        return 1;
-    }
-    peers = alloc_zeroed(PEERS_MAX, sizeof(*peers));
-    count = store_upload_on_connection(uploads->store, upload->pid,
-                                       upload->connection, peers, PEERS_MAX);
-    for (int i = 0; i < count; i++) {
-        claims += file_may_belong(&peers[i], spool);
-    }
-    free(peers);
-    /* More than were looked at: too many to tell apart. */
-    return count == PEERS_MAX ? PEERS_MAX + FILES_MAX : claims;
 }
 
 /* What the last look at a file that is gone has left in the store. */
@@ -77,6 +48,7 @@ spool_bytes(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     int64_t size_bytes;
     int open = 0;
     int last = 0;
+    int uncertain = 0; /* files that may be those of uploads that are over */
     int count;
     int claims;
 
@@ -94,6 +66,7 @@ spool_bytes(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     for (int i = 0; i < count; i++) {
         if (file_size(uploads, &spools[i], now_ms, &size_bytes)) {
             lowest = lowest < 0 || size_bytes < lowest ? size_bytes : lowest;
+            uncertain += spools[i].uncertain_until_ms > now_ms;
             open++;
             last = i;
         }
@@ -101,11 +74,17 @@ spool_bytes(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     if (open == 0) {
         return count > 0 ? credited_bytes(uploads, upload) : -1;
     }
-    claims = claimants(uploads, upload, &spools[last]);
+    claims =
+        is_alone(upload)
+            ? 1
+            : store_spool_claims(uploads->store, &spools[last]) + uncertain;
     if (claims > open) {
         return 0; /* one of them has no file yet, perhaps this one */
     }
-    upload->spooled |= open == 1;
+    if (open == 1) {
+        upload->spool_row = spools[last].row;
+        upload->spool_certain = is_alone(upload) || spools[last].id[0] != '\0';
+    }
     return lowest;
 }
 
@@ -170,7 +149,7 @@ measured_rate(const struct upload *upload, int64_t now_ms)
 bool
 measure(struct uploads *uploads, struct upload *upload, int64_t now_ms)
 {
-    bool was_spooled = upload->spooled;
+    int64_t old_row = upload->spool_row;
     bool exact = false;
     bool changed;
     int64_t of_socket = socket_bytes(upload, &exact);
@@ -180,15 +159,15 @@ measure(struct uploads *uploads, struct upload *upload, int64_t now_ms)
      * An exact socket is ahead of the file by what nginx holds in memory; the
      * file is still wanted once, as its end tells the end of the request.
      */
-    if (of_socket < 0 || !exact || !upload->socket_exact || !was_spooled) {
+    if (of_socket < 0 || !exact || !upload->socket_exact || old_row == 0) {
         of_spool = spool_bytes(uploads, upload, now_ms);
     }
-    if (of_spool >= 0 && (!exact || of_spool >= of_socket)) {
+    if (of_spool >= 0 && (!exact || of_spool > of_socket)) {
         changed = count_received(upload, of_spool, GAUGE_SPOOL, false, now_ms);
     } else {
         changed =
             count_received(upload, of_socket, GAUGE_SOCKET, !exact, now_ms);
     }
-    changed |= was_spooled != upload->spooled;
+    changed |= old_row != upload->spool_row;
     return move_marks(upload, now_ms) || changed;
 }

@@ -15,7 +15,7 @@ progress_id_is_valid(const char *text)
             return false;
         }
     }
-    return len > 0;
+    return len > 0 && strcmp(text, "-") != 0;
 }
 
 static int

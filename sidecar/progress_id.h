@@ -7,7 +7,10 @@
 
 #include "upload.h"
 
-/* Whether text is 1 to UPLOAD_ID_MAX bytes of printable ASCII. */
+/*
+ * Whether text is 1 to UPLOAD_ID_MAX bytes of printable ASCII, and not "-",
+ * which nginx logs where there is none.
+ */
 bool progress_id_is_valid(const char *text);
 
 /*

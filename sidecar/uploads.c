@@ -57,6 +57,17 @@ uploads_free(struct uploads *uploads)
     free(uploads);
 }
 
+/* Whether the request is tracked under another ID, that of its header. */
+static bool
+belongs_elsewhere(struct uploads *uploads, const struct spool *spool)
+{
+    struct upload peer;
+
+    return store_upload_on_connection(uploads->store, spool->pid,
+                                      spool->connection, &peer, 1) > 0 &&
+           is_alone(&peer) && spool->seen_ms >= peer.started_ms;
+}
+
 /*
  * An upload whose start was lost shows by its file, if its ID was in the URI.
  * finished is the last one of that ID, or NULL: its own file is not another's.
@@ -73,6 +84,7 @@ progress_of_file(struct uploads *uploads, const char *id,
         (finished != NULL && (spool.seen_ms <= finished->finished_ms ||
                               (spool.pid == finished->pid &&
                                spool.connection == finished->connection))) ||
+        belongs_elsewhere(uploads, &spool) ||
         !file_size(uploads, &spool, now_ms, &size_bytes)) {
         return false;
     }
@@ -117,7 +129,7 @@ eta_ms(const struct upload *upload, int64_t rate)
     if (left == 0) {
         return 0;
     }
-    return rate > 0 ? left * 1000 / rate : -1;
+    return rate > 0 ? (int64_t)((__int128)left * 1000 / rate) : -1;
 }
 
 static void

@@ -26,8 +26,9 @@ struct uploads_options {
     int64_t check_interval_ms;   /* between looks whether an upload lives */
     int64_t inactive_timeout_ms; /* without any gauge: given up after this */
     int64_t ttl_ms[ZONES_MAX];   /* how long a finished one is kept, by zone */
-    int64_t wall_offset_ms;      /* wall clock less monotonic; 0: as it is */
-    int64_t (*clock_ms)(void);   /* the monotonic clock, to time scans by */
+    int held_max; /* temporary files to hold open for their last size */
+    int64_t wall_offset_ms;    /* wall clock less monotonic; 0: as it is */
+    int64_t (*clock_ms)(void); /* the monotonic clock, to time scans by */
 };
 
 enum phase {

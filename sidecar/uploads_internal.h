@@ -8,6 +8,8 @@
 #include "uploads.h"
 
 enum {
+    FILES_MAX = 8, /* files of one upload looked at */
+    HTTP_2 = 20,
     WORKERS_MAX = 64, /* workers whose scans are paced */
     RATE_WINDOW_MS = 5000,
     WALL_STEP_MS = 100, /* less is noise between two clocks read in turn */
@@ -31,6 +33,8 @@ struct uploads {
 
     /* The wall clock less ours, renewed when somebody has set it. */
     atomic_llong wall_offset_ms;
+
+    atomic_int held_count; /* temporary files that are held open */
 
     pthread_mutex_t worker_lock;
     struct worker workers[WORKERS_MAX];
@@ -62,8 +66,12 @@ void resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms);
 bool file_size(struct uploads *uploads, const struct spool *spool,
                int64_t now_ms, int64_t *size_bytes);
 
-/* Whether the request line that nginx logged can be that of the attempt. */
-bool file_may_belong(const struct upload *upload, const struct spool *spool);
+/* Whether one request at a time runs on the connection, as on HTTP/1.x. */
+bool is_alone(const struct upload *upload);
+
+/* Lets go of the files of an attempt that nginx has ended at at_ms. */
+void release_files(struct uploads *uploads, const struct upload *upload,
+                   int64_t at_ms, int64_t now_ms);
 
 /* The temporary files that belong, or may belong, to an attempt. */
 int files_of(struct uploads *uploads, const struct upload *upload,

@@ -10,7 +10,7 @@
     X(state) X(inferred) X(tls) X(chunked) X(protocol) X(status)             \
     X(size_bytes) X(header_bytes) X(pid) X(connection)                       \
     X(connection_requests) X(request_hash)                                   \
-    X(received_bytes) X(spooled) X(socket_base_bytes) X(socket_exact)        \
+    X(received_bytes) X(spool_row) X(spool_certain) X(socket_base_bytes) X(socket_exact)        \
     X(body_complete) X(approximate) X(gauge)                                 \
     X(mark_ms[0]) X(mark_ms[1]) X(mark_bytes[0]) X(mark_bytes[1])            \
     X(started_ms) X(updated_ms) X(finished_ms) X(expires_ms) X(check_ms)     \

@@ -6,8 +6,13 @@
 #define PLACE(name) ", ?"
 
 #define UPLOAD_FIELDS "zone, id, attempt, socket" UPLOAD_COLUMNS(NAME)
-#define SPOOL_FIELDS \
-    "row, pid, connection, request_hash, id, path, fd, seen_ms, held_fd"
+#define SPOOL_FIELDS                                                      \
+    "row, pid, connection, request_hash, id, path, fd, seen_ms, held_fd," \
+    " uncertain_until_ms"
+
+/* A file by the ID in its request line, else by the request line's hash. */
+#define SPOOL_MATCHES \
+    "id = ?5 OR (id = '' AND (?6 = 0 OR request_hash IN (0, ?6)))"
 
 const char *const store_statement_sql[STATEMENTS] = {
     [FIND] = "SELECT " UPLOAD_FIELDS " FROM upload WHERE zone = ? AND id = ?"
@@ -26,7 +31,8 @@ const char *const store_statement_sql[STATEMENTS] = {
     [MEASURED] =
         "UPDATE upload SET received_bytes = ?4, gauge = ?5, approximate = ?6,"
         " \"mark_ms[0]\" = ?7, \"mark_ms[1]\" = ?8, \"mark_bytes[0]\" = ?9,"
-        " \"mark_bytes[1]\" = ?10, spooled = spooled OR ?11, updated_ms = ?12"
+        " \"mark_bytes[1]\" = ?10, spool_row = iif(?11, ?11, spool_row),"
+        " spool_certain = iif(?11, ?13, spool_certain), updated_ms = ?12"
         " WHERE zone = ?1 AND id = ?2 AND attempt = ?3 AND finished_ms = 0"
         " AND received_bytes <= ?4",
     [DELETE] = "DELETE FROM upload WHERE zone = ? AND id = ? AND attempt = ?",
@@ -45,8 +51,17 @@ const char *const store_statement_sql[STATEMENTS] = {
     [SPOOL_FOUND] = "UPDATE spool SET fd = ?2, held_fd = ?3"
                     " WHERE row = ?1 AND fd < 0",
     [SPOOL_TAKE] = "DELETE FROM spool WHERE row = ? RETURNING held_fd",
-    [SPOOL_ON_CONNECTION] = "SELECT " SPOOL_FIELDS " FROM spool"
-                            " WHERE pid = ? AND connection = ? LIMIT ?",
+    [SPOOL_OF_UPLOAD] = "SELECT " SPOOL_FIELDS " FROM spool"
+                        " WHERE pid = ?1 AND connection = ?2 AND seen_ms >= ?3"
+                        " AND (?4 OR " SPOOL_MATCHES ") ORDER BY seen_ms"
+                        " LIMIT ?7",
+    [SPOOL_UNCERTAIN] = "UPDATE spool SET uncertain_until_ms = ?3"
+                        " WHERE pid = ?1 AND connection = ?2 AND id = ''"
+                        " AND (?6 = 0 OR request_hash IN (0, ?6))",
+    [CLAIMS] = "SELECT count(*) FROM upload"
+               " WHERE pid = ?1 AND connection = ?2 AND check_ms > 0"
+               " AND CASE WHEN ?5 <> '' THEN id = ?5"
+               " ELSE ?6 = 0 OR request_hash IN (0, ?6) END",
     [SPOOL_BY_ID] = "SELECT " SPOOL_FIELDS " FROM spool"
                     " WHERE id = ? AND id <> '' ORDER BY seen_ms DESC LIMIT ?",
     [SPOOL_UNRESOLVED] = "SELECT " SPOOL_FIELDS " FROM spool"

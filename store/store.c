@@ -27,8 +27,10 @@ static const char schema[] =
                    " connection INTEGER NOT NULL, request_hash INTEGER NOT NULL,"
                    " id TEXT NOT NULL, path TEXT NOT NULL, fd INTEGER NOT NULL,"
                    " seen_ms INTEGER NOT NULL, held_fd INTEGER NOT NULL DEFAULT -1,"
+                   " uncertain_until_ms INTEGER NOT NULL DEFAULT 0,"
                    " UNIQUE (pid, connection, path));"
-                   "CREATE INDEX spool_id ON spool (id) WHERE id <> '';";
+                   "CREATE INDEX spool_id ON spool (id) WHERE id <> '';"
+                   "CREATE INDEX spool_unresolved ON spool (pid) WHERE fd < 0;";
 
 struct store *
 store_new(const char **message)

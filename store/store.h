@@ -80,7 +80,7 @@ enum store_result store_upload_put(struct store *store,
                                    unsigned *evicted);
 
 /*
- * Writes what a probe has measured: received, its gauge, marks, spooled,
+ * Writes what a probe has measured: received, its gauge, marks, file,
  * updated; not the rest, which an event may have changed meanwhile. Leaves a
  * finished attempt, and one that has received more, alone.
  */
@@ -121,10 +121,24 @@ enum store_result store_spool_found(struct store *store, int64_t row,
 enum store_result store_spool_take(struct store *store, int64_t row,
                                    int64_t *held_fd);
 
-/* The files of one connection, at most max. Returns their number. */
-int store_spool_on_connection(struct store *store, int64_t pid,
-                              int64_t connection, struct spool *spools,
-                              int max);
+/*
+ * The files that can be an upload's, at most max, the first seen first: on its
+ * connection, not seen before it started; of its request line, where it is not
+ * alone on the connection. Returns their number.
+ */
+int store_spool_of_upload(struct store *store, const struct upload *upload,
+                          bool alone, struct spool *spools, int max);
+
+/*
+ * Marks the files without an ID that could be the upload's: until then they
+ * may be those of an upload that is over.
+ */
+enum store_result store_spool_uncertain(struct store *store,
+                                        const struct upload *upload,
+                                        int64_t until_ms);
+
+/* How many running attempts a file can belong to by its request line. */
+int store_spool_claims(struct store *store, const struct spool *spool);
 
 /* The files whose request line carried this ID, newest first. */
 int store_spool_by_id(struct store *store, const char *id, struct spool *spools,

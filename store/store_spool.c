@@ -28,6 +28,7 @@ read_rows(sqlite3_stmt *s, struct spool *spools, int max)
         spool->fd = sqlite3_column_int64(s, 6);
         spool->seen_ms = sqlite3_column_int64(s, 7);
         spool->held_fd = sqlite3_column_int64(s, 8);
+        spool->uncertain_until_ms = sqlite3_column_int64(s, 9);
     }
     sqlite3_reset(s);
     return code == SQLITE_DONE || code == SQLITE_ROW ? count : -1;
@@ -97,19 +98,67 @@ store_spool_take(struct store *store, int64_t row, int64_t *held_fd)
     return code == SQLITE_DONE ? result : STORE_ERROR;
 }
 
+/* What the next three select by. */
+static void
+bind_match(sqlite3_stmt *s, int64_t pid, int64_t connection, const char *id,
+           uint64_t request_hash)
+{
+    sqlite3_bind_int64(s, 1, pid);
+    sqlite3_bind_int64(s, 2, connection);
+    sqlite3_bind_text(s, 5, id, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 6, (int64_t)request_hash);
+}
+
 int
-store_spool_on_connection(struct store *store, int64_t pid, int64_t connection,
-                          struct spool *spools, int max)
+store_spool_of_upload(struct store *store, const struct upload *upload,
+                      bool alone, struct spool *spools, int max)
 {
     sqlite3_stmt *s;
     int count;
 
     pthread_mutex_lock(&store->lock);
-    s = store_statement_locked(store, SPOOL_ON_CONNECTION);
-    sqlite3_bind_int64(s, 1, pid);
-    sqlite3_bind_int64(s, 2, connection);
-    sqlite3_bind_int(s, 3, max);
+    s = store_statement_locked(store, SPOOL_OF_UPLOAD);
+    bind_match(s, upload->pid, upload->connection, upload->id,
+               upload->request_hash);
+    sqlite3_bind_int64(s, 3, upload->started_ms);
+    sqlite3_bind_int(s, 4, alone);
+    sqlite3_bind_int(s, 7, max);
     count = read_rows(s, spools, max);
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}
+
+enum store_result
+store_spool_uncertain(struct store *store, const struct upload *upload,
+                      int64_t until_ms)
+{
+    enum store_result result;
+    sqlite3_stmt *s;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, SPOOL_UNCERTAIN);
+    bind_match(s, upload->pid, upload->connection, upload->id,
+               upload->request_hash);
+    sqlite3_bind_int64(s, 3, until_ms);
+    result = store_run_locked(s);
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+int
+store_spool_claims(struct store *store, const struct spool *spool)
+{
+    sqlite3_stmt *s;
+    int count = -1;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, CLAIMS);
+    bind_match(s, spool->pid, spool->connection, spool->id,
+               spool->request_hash);
+    if (sqlite3_step(s) == SQLITE_ROW) {
+        count = sqlite3_column_int(s, 0);
+    }
+    sqlite3_reset(s);
     pthread_mutex_unlock(&store->lock);
     return count;
 }

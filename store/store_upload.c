@@ -283,8 +283,9 @@ store_upload_measured(struct store *store, const struct upload *upload)
     sqlite3_bind_int64(s, 8, upload->mark_ms[1]);
     sqlite3_bind_int64(s, 9, upload->mark_bytes[0]);
     sqlite3_bind_int64(s, 10, upload->mark_bytes[1]);
-    sqlite3_bind_int(s, 11, upload->spooled);
+    sqlite3_bind_int64(s, 11, upload->spool_row);
     sqlite3_bind_int64(s, 12, upload->updated_ms);
+    sqlite3_bind_int(s, 13, upload->spool_certain);
     result = store_run_locked(s);
     pthread_mutex_unlock(&store->lock);
     return result;

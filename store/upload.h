@@ -54,7 +54,8 @@ struct upload {
 
     /* As measured. */
     int64_t received_bytes; /* of the body; never falls */
-    bool spooled;           /* a temporary file of its own was seen */
+    int64_t spool_row;      /* of a temporary file that is its own; 0: none */
+    bool spool_certain;     /* it cannot be another attempt's */
     struct upload_socket socket;
     int64_t socket_base_bytes; /* read from the socket before the body */
     bool socket_exact;         /* the base is exact, not an upper bound */
@@ -85,6 +86,7 @@ struct spool {
     char path[SPOOL_PATH_MAX + 1];
     int64_t fd;      /* the worker's descriptor of it; -1 until found */
     int64_t seen_ms; /* when nginx told of it */
+    int64_t uncertain_until_ms; /* its upload may be over, see files.c */
     int64_t held_fd; /* the caller's own descriptor of it; -1 for none */
 };
 

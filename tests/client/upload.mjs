@@ -4,12 +4,13 @@
 //   url, probe-url   the site, and where to probe (plain HTTP)
 //   ids              progress IDs, separated by commas: one upload each, at once
 //   id-in            query (default) or header
-//   bytes, rate      size of each body; bytes a second
+//   bytes, rate      size of each body; bytes a second (one, or one for each)
 //   method           POST (default), PUT, PATCH
 //   http             1 (default) or 2: all uploads on one connection
 //   chunked          1: without Content-Length
 //   earlier          requests before the upload on the same connection
-//   abort-at         cut the connection after so many bytes
+//   abort-at         cut the request after so many bytes (one, or one for each)
+//   stagger          milliseconds between the starts of two uploads
 //   lag              "unchecked": do not check how far received trails
 //   lag-bytes, lag-share  how far it may trail, see watch.mjs
 //   interval         milliseconds between two probes (50)
@@ -24,18 +25,25 @@ import { connectHttp2, openHttp1, openHttp2 } from './request.mjs';
 import { Watch } from './watch.mjs';
 
 const names = ['url', 'probe-url', 'ids', 'id-in', 'bytes', 'rate', 'method', 'http', 'chunked',
-    'earlier', 'abort-at', 'lag', 'lag-bytes', 'lag-share', 'interval', 'linger', 'query',
+    'earlier', 'abort-at', 'lag', 'lag-bytes', 'lag-share', 'interval', 'linger', 'stagger', 'query',
     'expect-state',
     'expect-status', 'expect-gauges', 'expect-response'];
 const { values } = parseArgs({
     options: Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
 });
 
-function numbers() {
+// The value of an option that may be a list, one for each upload.
+function each(name, index) {
+    const list = values[name]?.split(',') ?? [];
+
+    return list.length > 1 ? list[index] : list[0];
+}
+
+function numbers(index = 0) {
     return {
         bytes: Number(values.bytes ?? 4 << 20),
-        rate: Number(values.rate ?? 2 << 20),
-        stopAt: values['abort-at'] ? Number(values['abort-at']) : undefined,
+        rate: Number(each('rate', index) ?? 2 << 20),
+        stopAt: each('abort-at', index) ? Number(each('abort-at', index)) : undefined,
     };
 }
 
@@ -89,8 +97,9 @@ async function final(prober, id) {
     return answer;
 }
 
-async function upload(prober, id, open) {
-    const body = new Body(numbers());
+async function upload(prober, id, open, index) {
+    await new Promise((next) => setTimeout(next, index * Number(values.stagger ?? 0)));
+    const body = new Body(numbers(index));
     const request = await open(requestOf(id));
     const watch = new Watch(prober, id, body, addressOf(request.socket), limits());
     const watching = watch.run();
@@ -111,7 +120,7 @@ async function upload(prober, id, open) {
     return { id, status, last, watch };
 }
 
-function judge({ id, status, last, watch }) {
+function judge({ id, status, last, watch }, index) {
     const faults = [...watch.faults];
     const expect = (what, got, wanted) => {
         if (wanted !== undefined && String(got) !== wanted) {
@@ -119,7 +128,7 @@ function judge({ id, status, last, watch }) {
         }
     };
 
-    expect('state', last.state, values['expect-state'] ?? 'done');
+    expect('state', last.state, each('expect-state', index) ?? 'done');
     expect('status', last.status, values['expect-status']);
     expect('response', status, values['expect-response']);
     expect('gauges', watch.gauges().filter((g) => g && g !== 'end').join(','),
@@ -139,7 +148,8 @@ function judge({ id, status, last, watch }) {
 const prober = new Prober(values['probe-url'] ?? values.url);
 const session = values.http === '2' ? await connectHttp2(values.url) : null;
 const open = session ? (request) => openHttp2(session, request) : openHttp1;
-const results = await Promise.all(values.ids.split(',').map((id) => upload(prober, id, open)));
+const results = await Promise.all(values.ids.split(',').map((id, index) =>
+    upload(prober, id, open, index)));
 
 session?.close();
 prober.close();

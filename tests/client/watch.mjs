@@ -19,6 +19,7 @@ export class Watch {
         this.samples = [];
         this.faults = [];
         this.highest = 0;
+        this.began = Date.now() / 1000 - 0.05;
     }
 
     // Probes until stop() is called.
@@ -52,7 +53,8 @@ export class Watch {
     #check(answer, accepted, submitted, unread) {
         const { received, size, state } = answer;
 
-        if (state === 'starting') {
+        // Until the start is known an ID that was used before has its old answer.
+        if (state === 'starting' || answer.started < this.began) {
             return;
         }
         if (received > submitted) {

@@ -209,29 +209,81 @@ numbers(const struct spool *spools, int count)
     return text;
 }
 
+/* Files by connection, request line and time; numbers are their seen_ms. */
 static void
-test_on_connection(void **state)
+test_of_upload(void **state)
 {
     static const struct {
-        int64_t pid;
-        int64_t connection;
+        const char *name;
+        const char *id;
+        uint64_t hash; /* of the upload's request line */
+        int64_t started_ms;
+        bool alone;
         int max;
         const char *expected;
     } rows[] = {
-        { 10, 1, 8, "50,70," }, { 10, 2, 8, "60," }, { 11, 1, 8, "80," },
-        { 10, 3, 8, "" },       { 12, 1, 8, "" },    { 10, 2, 1, "60," },
+        { "alone: all", "x", 9, 0, true, 8, "10,20,30,40," },
+        { "alone: not before it started", "x", 9, 25, true, 8, "30,40," },
+        { "by ID, and by a line that is not known", "a", 9, 0, false, 8,
+          "10,40," },
+        { "by hash", "x", 5, 0, false, 8, "30,40," },
+        { "by hash, not before it started", "x", 5, 31, false, 8, "40," },
+        { "own line not known", "x", 0, 0, false, 8, "30,40," },
+        { "at most", "x", 9, 0, true, 2, "10,20," },
     };
+    static const struct {
+        const char *id;
+        uint64_t hash;
+        int claims; /* of the attempts below */
+    } files[] = { { "a", 5, 1 }, { "b", 5, 0 }, { "", 5, 2 }, { "", 0, 3 } };
+    static const struct {
+        const char *id;
+        uint64_t hash;
+    } attempts[] = { { "a", 5 }, { "c", 5 }, { "d", 6 } };
+    struct upload upload = { .pid = 10, .connection = 1, .check_ms = 1 };
     struct spool got[8];
+    unsigned evicted;
 
-    add_some(*state);
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        int count = store_spool_on_connection(
-            *state, rows[i].pid, rows[i].connection, got, rows[i].max);
+    for (size_t i = 0; i < COUNT(files); i++) {
+        struct spool spool = { .pid = 10, .connection = 1, .fd = -1 };
 
-        ASSERT_TEXT(unit_case("row %zu", i), numbers(got, count),
-                    rows[i].expected);
+        spool.request_hash = files[i].hash;
+        spool.seen_ms = 10 + 10 * (int64_t)i;
+        strcpy(spool.id, files[i].id);
+        snprintf(spool.path, sizeof(spool.path), "/temp/%zu", i);
+        ASSERT_INT("add", store_spool_add(*state, &spool), STORE_OK);
     }
-    ASSERT_INT("max", store_spool_on_connection(*state, 10, 1, got, 1), 1);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int count;
+
+        strcpy(upload.id, rows[i].id);
+        upload.request_hash = rows[i].hash;
+        upload.started_ms = rows[i].started_ms;
+        count = store_spool_of_upload(*state, &upload, rows[i].alone, got,
+                                      rows[i].max);
+        ASSERT_TEXT(rows[i].name, numbers(got, count), rows[i].expected);
+    }
+    for (size_t i = 0; i < COUNT(attempts); i++) {
+        strcpy(upload.id, attempts[i].id);
+        upload.attempt[0] = (uint8_t)(i + 1);
+        upload.request_hash = attempts[i].hash;
+        ASSERT_INT("put", store_upload_put(*state, &upload, &evicted),
+                   STORE_OK);
+    }
+    upload.started_ms = 0;
+    ASSERT_INT("all", store_spool_of_upload(*state, &upload, true, got, 8), 4);
+    for (size_t i = 0; i < COUNT(files); i++) {
+        ASSERT_INT(unit_case("claims of file %zu", i),
+                   store_spool_claims(*state, &got[i]), files[i].claims);
+    }
+    upload.request_hash = 5;
+    ASSERT_INT("uncertain", store_spool_uncertain(*state, &upload, 99),
+               STORE_OK);
+    ASSERT_INT("all", store_spool_of_upload(*state, &upload, true, got, 8), 4);
+    for (size_t i = 0; i < COUNT(files); i++) {
+        ASSERT_INT(unit_case("uncertain file %zu", i),
+                   got[i].uncertain_until_ms, files[i].id[0] ? 0 : 99);
+    }
 }
 
 static void
@@ -354,7 +406,7 @@ main(void)
         STORE_TEST(test_add_again_keeps),
         STORE_TEST(test_found),
         STORE_TEST(test_take),
-        STORE_TEST(test_on_connection),
+        STORE_TEST(test_of_upload),
         STORE_TEST(test_by_id),
         STORE_TEST(test_unresolved),
         STORE_TEST(test_scan),

@@ -28,7 +28,8 @@ odd(void)
     upload.connection_requests = 3;
     upload.request_hash = 0x7edcba9876543210;
     upload.received_bytes = 5000000000;
-    upload.spooled = upload.socket_exact = upload.body_complete = true;
+    upload.spool_row = 12;
+    upload.spool_certain = upload.socket_exact = upload.body_complete = true;
     upload.approximate = true;
     upload.socket.family = AF_INET6;
     upload.socket.local_port = 65535;
@@ -67,7 +68,8 @@ test_round_trip(void **state)
     SAME(zone), SAME(state), SAME(inferred), SAME(tls), SAME(chunked);
     SAME(protocol), SAME(status), SAME(size_bytes), SAME(header_bytes);
     SAME(pid), SAME(connection), SAME(connection_requests), SAME(request_hash);
-    SAME(received_bytes), SAME(spooled), SAME(socket.family);
+    SAME(received_bytes), SAME(spool_row), SAME(spool_certain),
+        SAME(socket.family);
     SAME(socket.local_port), SAME(socket.remote_port), SAME(socket.cookie);
     SAME(socket_base_bytes), SAME(socket_exact), SAME(body_complete);
     SAME(approximate), SAME(gauge), SAME(mark_ms[0]), SAME(mark_ms[1]);
@@ -191,10 +193,11 @@ test_measured_fields(void **state)
     expected.approximate = seen.approximate;
     memcpy(expected.mark_ms, seen.mark_ms, sizeof(seen.mark_ms));
     memcpy(expected.mark_bytes, seen.mark_bytes, sizeof(seen.mark_bytes));
-    expected.spooled = seen.spooled;
+    expected.spool_row = seen.spool_row;
+    expected.spool_certain = seen.spool_certain;
     expected.updated_ms = seen.updated_ms;
     SAME(received_bytes), SAME(gauge), SAME(approximate), SAME(mark_ms[0]);
-    SAME(mark_ms[1]), SAME(mark_bytes[0]), SAME(mark_bytes[1]), SAME(spooled);
+    SAME(mark_ms[1]), SAME(mark_bytes[0]), SAME(mark_bytes[1]), SAME(spool_row);
     SAME(updated_ms);
     ASSERT_THAT("the rest is left", memcmp(&got, &expected, sizeof(got)) == 0);
 }
@@ -246,12 +249,12 @@ test_measured_edges(void **state)
 
     store_upload_measured(*state, &upload);
     ASSERT_INT("no row", store_upload_count(*state), 0);
-    upload.spooled = true;
+    upload.spool_row = 7;
     put(*state, &upload);
-    upload.spooled = false;
+    upload.spool_row = 0;
     ASSERT_INT("measured", store_upload_measured(*state, &upload), STORE_OK);
     get(*state, &upload, &got);
-    ASSERT_THAT("spooled stays", got.spooled);
+    ASSERT_INT("the file stays", got.spool_row, 7);
 }
 
 /* Attempts of one ID as "r" or "f" and the time of its start or its end. */

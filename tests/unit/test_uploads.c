@@ -55,6 +55,7 @@ set_up(void **state)
         .inactive_timeout_ms = INACTIVE_MS,
         .ttl_ms = { TTL_MS },
         .wall_offset_ms = OFFSET_MS,
+        .held_max = 100,
         .clock_ms = still_clock,
     };
     const char *message;
@@ -434,10 +435,64 @@ the_lowest_candidate_is_told(void **state)
     assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, 0);
     uploads_progress(f->uploads, 0, "two", BEGAN_MS + 1, &p);
     assert_int_equal(p.received_bytes, 0);
-    /* The end of one leaves the file to the other. */
-    happen(f, END, ENDED_MS);
-    uploads_progress(f->uploads, 0, "two", ENDED_MS, &p);
+    /* After the end of one, the file may still be that one's for a moment. */
+    event = end_event(1, 200, ENDED_MS);
+    event.protocol = 20;
+    uploads_event(f->uploads, &event, ENDED_MS);
+    uploads_progress(f->uploads, 0, "two", ENDED_MS + 1, &p);
+    assert_int_equal(p.received_bytes, 0);
+    uploads_progress(f->uploads, 0, "two", ENDED_MS + 1001, &p);
     assert_int_equal(p.received_bytes, SPOOLED);
+}
+
+/* The file of an upload that is over, closed late, is not the other's. */
+static void
+a_closed_file_is_not_credited_to_a_neighbour(void **state)
+{
+    struct fixture *f = *state;
+    struct event event = make_event(EVENT_START, 1);
+    struct spool spool = { .pid = getpid(),
+                           .connection = CONNECTION,
+                           .fd = -1 };
+    struct progress p;
+
+    event.protocol = 20;
+    uploads_event(f->uploads, &event, BEGAN_MS);
+    event.attempt[0] = 2;
+    strcpy(event.id, "two");
+    uploads_event(f->uploads, &event, BEGAN_MS);
+    snprintf(spool.path, sizeof(spool.path), "%s", f->path);
+    uploads_spool(f->uploads, &spool, BEGAN_MS);
+    event = end_event(1, 200, ENDED_MS);
+    event.protocol = 20;
+    uploads_event(f->uploads, &event, ENDED_MS);
+    close(f->fd);
+    f->fd = -1;
+    tick_until(f, ENDED_MS + 1, ENDED_MS + 3000);
+    uploads_progress(f->uploads, 0, "two", ENDED_MS + 3001, &p);
+    assert_int_equal(p.state, UPLOAD_UPLOADING);
+    assert_int_equal(p.received_bytes, 0);
+}
+
+/* On a kept connection the file of the request before is not the next one's. */
+static void
+a_file_seen_before_the_start_is_not_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct event event = make_event(EVENT_START, 2);
+    struct spool spool = { .pid = getpid(),
+                           .connection = CONNECTION,
+                           .fd = -1 };
+
+    snprintf(spool.path, sizeof(spool.path), "%s", f->path);
+    uploads_spool(f->uploads, &spool, BEGAN_MS - 10);
+    event.connection_requests = 2;
+    uploads_event(f->uploads, &event, BEGAN_MS + 5);
+    assert_int_equal(ask(f, BEGAN_MS + 10).received_bytes, 0);
+    close(f->fd);
+    f->fd = -1;
+    tick_until(f, BEGAN_MS + 20, BEGAN_MS + 900);
+    assert_int_equal(ask(f, BEGAN_MS + 900).received_bytes, 0);
 }
 
 static void
@@ -522,6 +577,8 @@ main(void)
         WITH_FIXTURE(swept_after_its_time),
         WITH_FIXTURE(the_first_of_two_running_is_shown),
         WITH_FIXTURE(the_lowest_candidate_is_told),
+        WITH_FIXTURE(a_closed_file_is_not_credited_to_a_neighbour),
+        WITH_FIXTURE(a_file_seen_before_the_start_is_not_taken),
         WITH_FIXTURE(received_never_falls_nor_passes_size),
         WITH_FIXTURE(rate_over_a_sliding_window),
         WITH_FIXTURE(too_many_running_attempts_of_one_id),
