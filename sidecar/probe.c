@@ -73,12 +73,14 @@ static bool
 read_callback(const struct request *request, const char *name, char *callback,
               size_t size)
 {
-    const char *query = request_param(request, "QUERY_STRING");
+    size_t len = 0;
+    /* The module, too, takes this name with its case. */
+    const char *value =
+        query_find_exact(request_param(request, "QUERY_STRING"), name, &len);
 
     callback[0] = '\0';
-    return !query_has(query, name) ||
-           (query_argument(query, name, callback, size) &&
-            callback_is_valid(callback));
+    return value == NULL || (query_decode(value, len, callback, size) &&
+                             callback_is_valid(callback));
 }
 
 /* Reads one ID that stands, percent-encoded, in text. */

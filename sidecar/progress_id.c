@@ -31,8 +31,8 @@ hex_digit(char c)
 }
 
 /* Decodes %HH; a '%' that is not followed by two digits stays as it is. */
-static bool
-percent_decode(const char *text, size_t len, char *value, size_t size)
+bool
+query_decode(const char *text, size_t len, char *value, size_t size)
 {
     size_t out = 0;
 
@@ -73,6 +73,19 @@ query_find(const char *query, const char *name, size_t *value_len)
     return NULL;
 }
 
+const char *
+query_find_exact(const char *query, const char *name, size_t *value_len)
+{
+    size_t name_len = strlen(name);
+    const char *value;
+
+    while ((value = query_find(query, name, value_len)) != NULL &&
+           strncmp(value - name_len - 1, name, name_len) != 0) {
+        query = value + *value_len;
+    }
+    return value;
+}
+
 bool
 query_has(const char *query, const char *name)
 {
@@ -87,13 +100,13 @@ query_argument(const char *query, const char *name, char *value, size_t size)
     size_t len;
     const char *found = query_find(query, name, &len);
 
-    return found != NULL && percent_decode(found, len, value, size);
+    return found != NULL && query_decode(found, len, value, size);
 }
 
 bool
 progress_id_decode(const char *text, size_t len, char id[UPLOAD_ID_MAX + 1])
 {
-    return percent_decode(text, len, id, UPLOAD_ID_MAX + 1) &&
+    return query_decode(text, len, id, UPLOAD_ID_MAX + 1) &&
            progress_id_is_valid(id);
 }
 

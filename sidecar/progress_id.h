@@ -34,6 +34,13 @@ bool progress_id_decode(const char *text, size_t len,
 /* Whether the argument is there at all. */
 bool query_has(const char *query, const char *name);
 
+/* As query_find(), but the name is compared with its case. */
+const char *query_find_exact(const char *query, const char *name,
+                             size_t *value_len);
+
+/* Percent-decodes a value. Returns false if it does not fit or has a NUL. */
+bool query_decode(const char *text, size_t len, char *value, size_t size);
+
 /*
  * The ID of an upload event: the header's value if there is one, else the
  * query argument's, still percent-encoded as nginx's variables hold it.

@@ -316,11 +316,13 @@ set_output(struct config *config, struct location_config *location,
     (void)config;
     (void)statement;
     (void)detail;
-    /* As in the module, an output sets all four templates; the last holds. */
+    /* As in the module, an output sets templates and type; the last holds. */
     for (int state = 0; state < UPLOAD_STATES; state++) {
         free(location->texts[state]);
         location->texts[state] = NULL;
     }
+    free(location->content_type);
+    location->content_type = NULL;
     location->output = output_find(directive->name);
     return NULL;
 }

@@ -285,6 +285,7 @@ direct_start() {
 set $upload_progress_header_length $request_length;
 mirror /upload-progress/fastcgi;
 mirror_request_body on;
+access_log off; # or the end event ends what is to be looked at
 CONF
     SITE_SERVER="location = /upload-progress/fastcgi {
         internal;
