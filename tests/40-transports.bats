@@ -258,7 +258,7 @@ direct_start() {
         id=${kind%%:*}
         in_background curl -sS -H "$kind" -H Expect: \
             --data-binary "@$(make_file $bytes)" \
-            "$URL/upload?X-Progress-ID=$id&delay=3000"
+            "$URL/upload?X-Progress-ID=$id&delay=6000"
         wait_until phase_is "$id" processing
         probe "$id" detail > "$detail"
         [ "$(field state < "$detail")" = uploading ]
