@@ -389,53 +389,56 @@ read_file(const char *file)
     return text;
 }
 
-static char *
-parse_file(struct loading *loading, const char *file,
-           const struct statement *from)
+char *
+config_read(const char *file, const struct statement *from, char **message)
 {
     char *text = read_file(file);
-    char *message;
+    char *plain;
 
-    if (text == NULL) {
-        message = alloc_format("open() \"%s\" failed (%d: %s)", file, errno,
-                               strerrordesc_np(errno));
-        if (from != NULL) {
-            char *where = config_message(from, "%s", message);
-
-            free(message);
-            message = where;
-        }
-        return message;
+    if (text != NULL) {
+        return text;
     }
-    message = parse_text(loading, file, text);
-    free(text);
+    *message = alloc_format("open() \"%s\" failed (%d: %s)", file, errno,
+                            strerrordesc_np(errno));
+    if (from != NULL) {
+        plain = *message;
+        *message = config_message(from, "%s", plain);
+        free(plain);
+    }
+    return NULL;
+}
+
+static char *
+parse_file(void *context, const char *file, const struct statement *from)
+{
+    char *message = NULL;
+    char *text = config_read(file, from, &message);
+
+    if (text != NULL) {
+        message = parse_text(context, file, text);
+        free(text);
+    }
     return message;
 }
 
-/* The files that a pattern names, in order; a plain name must be there. */
-static char *
-include(struct loading *loading, const struct statement *statement)
+/* A pattern may match nothing; a plain name must be there. */
+char *
+config_include(const char *folder, const struct statement *statement,
+               config_file_fn take, void *context)
 {
     const char *pattern = statement->args[1];
-    char *path = pattern[0] == '/'
-                     ? alloc_string(pattern)
-                     : alloc_format("%s/%s", loading->folder, pattern);
+    char *path = pattern[0] == '/' ? alloc_string(pattern)
+                                   : alloc_format("%s/%s", folder, pattern);
     glob_t found = { .gl_pathc = 0 };
     char *message = NULL;
 
-    if (loading->include_depth == INCLUDES_MAX) {
-        message = refuse(statement, "is nested too deep", NULL);
-    } else if (strpbrk(path, "*?[") == NULL) {
-        loading->include_depth++;
-        message = parse_file(loading, path, statement);
-        loading->include_depth--;
+    if (strpbrk(path, "*?[") == NULL) {
+        message = take(context, path, statement);
         /* Before there are threads. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     } else if (glob(path, 0, NULL, &found) == 0) {
-        loading->include_depth++;
         for (size_t i = 0; i < found.gl_pathc && message == NULL; i++) {
-            message = parse_file(loading, found.gl_pathv[i], statement);
+            message = take(context, found.gl_pathv[i], statement);
         }
-        loading->include_depth--;
     }
     globfree(&found);
     free(path);
@@ -443,7 +446,21 @@ include(struct loading *loading, const struct statement *statement)
 }
 
 static char *
-folder_of(const char *file)
+include(struct loading *loading, const struct statement *statement)
+{
+    char *message;
+
+    if (loading->include_depth == INCLUDES_MAX) {
+        return refuse(statement, "is nested too deep", NULL);
+    }
+    loading->include_depth++;
+    message = config_include(loading->folder, statement, parse_file, loading);
+    loading->include_depth--;
+    return message;
+}
+
+char *
+config_folder(const char *file)
 {
     const char *slash = file != NULL ? strrchr(file, '/') : NULL;
 
@@ -459,7 +476,7 @@ config_load_dump(const char *file, const char *globals, struct buffer *dump,
                  char **message)
 {
     struct config *config = alloc_zeroed(1, sizeof(*config));
-    char *folder = folder_of(file);
+    char *folder = config_folder(file);
     struct loading loading = { .config = config,
                                .folder = folder,
                                .dump = dump };

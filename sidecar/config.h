@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "buffer.h"
+#include "config_parser.h"
 #include "gauge.h"
 #include "outputs.h"
 #include "template.h"
@@ -133,6 +134,28 @@ void config_inherit(struct config *config);
 
 /* Frees a level but not the structure itself. */
 void config_release_location(struct location_config *location);
+
+/*
+ * Reads a whole file, named by the directive from or, where that is NULL, by
+ * the user; to be freed. On failure returns NULL and sets *message, to be
+ * freed, in nginx's form.
+ */
+char *config_read(const char *file, const struct statement *from,
+                  char **message);
+
+/* What to do with a file that is included. NULL, or a message to be freed. */
+typedef char *(*config_file_fn)(void *context, const char *file,
+                                const struct statement *from);
+
+/*
+ * Calls take for the files that an include names, in order, until one returns
+ * a message; relative names start from the folder.
+ */
+char *config_include(const char *folder, const struct statement *statement,
+                     config_file_fn take, void *context);
+
+/* The folder that a file, or NULL, is in; to be freed. */
+char *config_folder(const char *file);
 
 /* The part of the built-in configuration that is used where a file has none. */
 extern const char config_default_listens[];

@@ -228,6 +228,7 @@ config_parse(const char *file, const char *text,
     while (message == NULL && token != TOKEN_END) {
         token = next_token(&lexer);
         statement.line = lexer.line;
+        statement.end = lexer.p;
         switch (token) {
         case TOKEN_WORD:
             message = add_word(&statement, &lexer);

@@ -10,7 +10,8 @@
 
 #include "buffer.h"
 
-enum { DIRECTIVE_ARGS_MAX = 16 };
+/* Enough for the names of a server or the extensions of a type in nginx. */
+enum { DIRECTIVE_ARGS_MAX = 1024 };
 
 /* One directive as it stands in the text. */
 struct statement {
@@ -18,7 +19,8 @@ struct statement {
     int count;
     bool block; /* '{' follows, instead of ';' */
     const char *file;
-    int line; /* of the directive's end, as nginx reports */
+    int line;        /* of the directive's end, as nginx reports */
+    const char *end; /* in the text, behind its ';' or '{' */
 };
 
 /* What to do with the directives. Both return NULL or a message to be freed. */

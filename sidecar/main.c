@@ -1,5 +1,6 @@
 /* upload-progressd: the command line, and the life of the daemon. */
 #include <errno.h>
+#include <getopt.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 
 #include "config.h"
 #include "daemon.h"
+#include "import.h"
 #include "log.h"
 #include "paths.h"
 
@@ -27,6 +29,7 @@
 
 static const char usage[] =
     "Usage: upload-progressd [-?hvVtT] [-s signal] [-c file] [-g directives]\n"
+    "       upload-progressd --import nginx.conf\n"
     "\n"
     "  -?,-h          this help\n"
     "  -v             show version and exit\n"
@@ -35,12 +38,15 @@ static const char usage[] =
     "  -T             test configuration, dump it and exit\n"
     "  -s signal      send a signal to the running daemon: stop, quit, reopen\n"
     "  -c file        the configuration (default: the built-in one)\n"
-    "  -g directives  directives in front of those of the file\n";
+    "  -g directives  directives in front of those of the file\n"
+    "  --import file  print what the nginx configuration has for the module, "
+    "for us\n";
 
 struct options {
     const char *file;    /* NULL: the built-in configuration */
     const char *globals; /* NULL: none */
     const char *signal;  /* NULL: none */
+    const char *import;  /* an nginx configuration; NULL: none */
     bool test;
     bool dump;
 };
@@ -67,6 +73,23 @@ refuse_option(const char *what, const char *option)
     return EXIT_FAILURE;
 }
 
+enum { OPTION_IMPORT = 256 }; /* no letter */
+
+static const struct option long_options[] = {
+    { "import", required_argument, NULL, OPTION_IMPORT },
+    { NULL, 0, NULL, 0 },
+};
+
+/* getopt() answers '?' to "-?" as to what it does not know. */
+static int
+show_usage(const char *word)
+{
+    bool wanted = (optopt == '?' || optopt == 0) && strncmp(word, "--", 2) != 0;
+
+    fputs(usage, wanted ? stdout : stderr);
+    return wanted ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 /* Returns -1 to go on, else the exit status. */
 static int
 read_options(int argc, char **argv, struct options *options)
@@ -74,8 +97,12 @@ read_options(int argc, char **argv, struct options *options)
     int option;
 
     /* Before there are threads. NOLINTNEXTLINE(concurrency-mt-unsafe) */
-    while ((option = getopt(argc, argv, "?hvVtTs:c:g:")) != -1) {
+    while ((option = getopt_long(argc, argv, "?hvVtTs:c:g:", long_options,
+                                 NULL)) != -1) {
         switch (option) {
+        case OPTION_IMPORT:
+            options->import = optarg;
+            break;
         case 'c':
             options->file = optarg;
             break;
@@ -100,8 +127,7 @@ read_options(int argc, char **argv, struct options *options)
             fputs(usage, stdout);
             return EXIT_SUCCESS;
         default:
-            fputs(usage, optopt == '?' || optopt == 0 ? stdout : stderr);
-            return optopt == '?' || optopt == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+            return show_usage(argv[optind - 1]);
         }
     }
     return optind < argc ? refuse_option("option", argv[optind]) : -1;
@@ -241,6 +267,9 @@ main(int argc, char **argv)
 
     if (status >= 0) {
         return status;
+    }
+    if (options.import != NULL) {
+        return (int)import_run(options.import);
     }
     config = config_load_dump(options.file, options.globals, &dump, &message);
     if (config == NULL) {
