@@ -11,6 +11,7 @@ VERSION = 0.1.0
 PREFIX     = /usr/local
 SBINDIR    = $(PREFIX)/sbin
 SNIPPETDIR = /etc/nginx/upload-progress
+MANDIR     = $(PREFIX)/share/man
 DESTDIR    =
 
 # What the snippets and the built-in configuration name; see the README.
@@ -51,7 +52,7 @@ LIBRARIES = $(addprefix $(BUILD)/,libsidecar.a libfcgi-server.a libstore.a)
 BINARY   = $(BUILD)/upload-progressd
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all run test unit-tests lint install install-snippets clean \
+.PHONY: all run test unit-tests lint install install-snippets install-man clean \
 	dependencies-run dependencies-test dependencies-lint
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -105,18 +106,28 @@ unit-tests: $(UNIT_TESTS)
 lint: dependencies-lint
 	CC='$(CC)' tests/lint
 
-install: $(BINARY) install-snippets
+install: $(BINARY) install-snippets install-man
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(SBINDIR)/upload-progressd
 
-# The snippets with this installation's paths: the only change made to them.
+# The snippets and man pages with this installation's paths: the only change
+# made to them.
+PATHS = -e 's|/run/upload-progressd|$(RUNDIR)|g' \
+	-e 's|/var/log/nginx|$(LOGDIR)|g' \
+	-e 's|/etc/nginx/upload-progress/|$(SNIPPETDIR)/|g' \
+	-e 's|127\.0\.0\.1:4514|$(EVENT_ADDRESS)|g'
 SNIPPETS = $(wildcard nginx-snippets/upload-progress/*.conf)
 install-snippets:
 	install -d $(DESTDIR)$(SNIPPETDIR)
 	for snippet in $(SNIPPETS); do \
-		sed -e 's|/run/upload-progressd|$(RUNDIR)|g' \
-		    -e 's|/var/log/nginx|$(LOGDIR)|g' \
-		    -e 's|127\.0\.0\.1:4514|$(EVENT_ADDRESS)|g' $$snippet \
+		sed $(PATHS) $$snippet \
 		    > $(DESTDIR)$(SNIPPETDIR)/$${snippet##*/} || exit 1; \
+	done
+
+install-man:
+	install -d $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	for page in docs/*.[58]; do \
+		sed $(PATHS) $$page \
+		    > $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
 	done
 
 clean:
