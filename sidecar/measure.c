@@ -94,8 +94,7 @@ socket_bytes(struct upload *upload, bool *exact)
 {
     int64_t read_bytes;
 
-    if (upload->socket.family == 0 || upload->socket_base_bytes < 0 ||
-        upload->protocol >= HTTP_2 ||
+    if (upload->socket.family == 0 || upload->protocol >= HTTP_2 ||
         socket_gauge_read(&upload->socket, &read_bytes) != SOCKET_OPEN ||
         read_bytes < upload->socket_base_bytes) {
         return -1;
