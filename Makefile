@@ -44,9 +44,9 @@ LDLIBS   = $(shell pkg-config --libs $(PACKAGES))
 # Each folder sees only what the layers below it offer.
 INCLUDES_fcgi    = -Ifcgi
 INCLUDES_store   = -Istore
-INCLUDES_sidecar = -Isidecar -Ifcgi -Istore
+INCLUDES_sidecar = -Isidecar $(patsubst %/,-I%,$(wildcard sidecar/*/)) -Ifcgi -Istore
 
-SOURCES  = $(wildcard fcgi/*.c store/*.c sidecar/*.c)
+SOURCES  = $(wildcard fcgi/*.c store/*.c sidecar/*.c sidecar/*/*.c)
 MAIN     = sidecar/main.c
 LIBRARIES = $(addprefix $(BUILD)/,libsidecar.a libfcgi-server.a libstore.a)
 BINARY   = $(BUILD)/upload-progressd
@@ -59,7 +59,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 
 all: $(BINARY)
 
-objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN),$(wildcard $(1)/*.c)))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN),$(filter $(1)/%,$(SOURCES))))
 
 $(BUILD)/libsidecar.a: $(call objects,sidecar)
 $(BUILD)/libfcgi-server.a: $(call objects,fcgi)
