@@ -194,7 +194,7 @@ snippets_pass_what_is_read(void **state)
 {
     char *params =
         read_text("nginx-snippets/upload-progress/event-params.conf");
-    char *http = read_text("nginx-snippets/upload-progress/http.conf");
+    char *http = read_text("nginx-snippets/upload-progress/variables.conf");
     char text[256];
 
     (void)state;
