@@ -323,6 +323,19 @@ set_ttls(struct config *config)
     }
 }
 
+/* As a directive, so that -T prints it, too. */
+static void
+report_first_zone(struct loading *loading)
+{
+    struct buffer text = BUFFER_INIT;
+
+    buffer_append_string(&text, "report_uploads");
+    dump_word(&text, loading->config->zones->name);
+    buffer_append(&text, ";", 2); /* and its NUL */
+    parse_builtin(loading, text.data);
+    buffer_release(&text);
+}
+
 /* What the built-in configuration adds where the file has nothing. */
 static char *
 finish(struct loading *loading)
@@ -343,7 +356,7 @@ finish(struct loading *loading)
     }
     if (config->locations == NULL) {
         if (config->main.zone == NULL) {
-            config->main.zone = alloc_string(config->zones->name);
+            report_first_zone(loading);
         }
         parse_builtin(loading, config_default_locations);
     }
