@@ -18,6 +18,8 @@ DESTDIR    =
 RUNDIR        = /run/upload-progressd
 LOGDIR        = /var/log/nginx
 EVENT_ADDRESS = 127.0.0.1:4514
+# The header, and query argument, of the progress ID.
+PROGRESS_HEADER = X-Progress-ID
 
 CC       = gcc
 SAN      =
@@ -35,7 +37,7 @@ HARDEN   = -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undef
 endif
 comma    = ,
 DEFINES  = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DRUNDIR='"$(RUNDIR)"' \
-	-DEVENT_ADDRESS='"$(EVENT_ADDRESS)"'
+	-DEVENT_ADDRESS='"$(EVENT_ADDRESS)"' -DPROGRESS_HEADER='"$(PROGRESS_HEADER)"'
 CFLAGS   = -O2 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDEN) -fPIE -pthread $(DEFINES)
 LDFLAGS  = -pie -Wl,-z,relro,-z,now
@@ -109,14 +111,22 @@ lint: dependencies-lint
 install: $(BINARY) install-snippets install-man
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(SBINDIR)/upload-progressd
 
-# The snippets and man pages with this installation's paths: the only change
-# made to them.
+# The snippets and man pages with this installation's paths and header: the only
+# change made to them.
+header_upper = $(shell printf %s '$(PROGRESS_HEADER)' | tr 'a-z-' 'A-Z_')
+header_lower = $(shell printf %s '$(PROGRESS_HEADER)' | tr 'A-Z-' 'a-z_')
 PATHS = -e 's|/run/upload-progressd|$(RUNDIR)|g' \
 	-e 's|/var/log/nginx|$(LOGDIR)|g' \
 	-e 's|/etc/nginx/upload-progress/|$(SNIPPETDIR)/|g' \
-	-e 's|127\.0\.0\.1:4514|$(EVENT_ADDRESS)|g'
+	-e 's|127\.0\.0\.1:4514|$(EVENT_ADDRESS)|g' \
+	-e 's|X-Progress-ID|$(PROGRESS_HEADER)|g' \
+	-e 's|HTTP_X_PROGRESS_ID|HTTP_$(header_upper)|g' \
+	-e 's|http_x_progress_id|http_$(header_lower)|g'
 SNIPPETS = $(wildcard nginx-snippets/upload-progress/*.conf)
 install-snippets:
+	@case '$(PROGRESS_HEADER)' in '' | *[!A-Za-z0-9-]*) \
+	    echo 'PROGRESS_HEADER "$(PROGRESS_HEADER)": letters, digits and "-" only' >&2; \
+	    exit 1 ;; esac
 	install -d $(DESTDIR)$(SNIPPETDIR)
 	for snippet in $(SNIPPETS); do \
 		sed $(PATHS) $$snippet \

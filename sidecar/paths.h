@@ -8,5 +8,8 @@
 #ifndef EVENT_ADDRESS
 #define EVENT_ADDRESS "127.0.0.1:4514"
 #endif
+#ifndef PROGRESS_HEADER
+#define PROGRESS_HEADER "X-Progress-ID"
+#endif
 
 #endif

@@ -60,12 +60,14 @@ site_certificate() {
 #   SITE_HTTP       further directives of http { }
 #   SITE_SNIPPET    the snippet of the tracked location (location.conf)
 #   SITE_WORKERS    worker processes (1)
+#   SITE_PROGRESS_HEADER  that the snippets are installed for (X-Progress-ID)
 site_write() {
     SITE=$BATS_TEST_TMPDIR/site
     mkdir -p "$SITE/run" "$SITE/log" "$SITE/temp" "$SITE/conf"
     make -s -C "$ROOT" install-snippets DESTDIR= \
         SNIPPETDIR="$SITE/conf/upload-progress" RUNDIR="$SITE/run" \
-        LOGDIR="$SITE/log" EVENT_ADDRESS="127.0.0.1:$EVENT_PORT"
+        LOGDIR="$SITE/log" EVENT_ADDRESS="127.0.0.1:$EVENT_PORT" \
+        ${SITE_PROGRESS_HEADER:+PROGRESS_HEADER="$SITE_PROGRESS_HEADER"}
     site_certificate
     cat > "$SITE/upload-progressd.conf" <<CONF
 error_log $SITE/log/upload-progressd.log debug;

@@ -71,7 +71,7 @@ const struct directive directives[] = {
     { "report_uploads", ANY, 1, 1, BLOCK_NONE, false, set_location_string,
       IN(zone), NULL, "zone", "the zone from which probes are answered" },
     { "upload_progress_header", ANY, 1, 1, BLOCK_NONE, false,
-      set_location_string, IN(header), "X-Progress-ID", "name",
+      set_location_string, IN(header), PROGRESS_HEADER, "name",
       "the header, and the query argument, that carry the ID" },
     { "upload_progress_jsonp_parameter", ANY, 1, 1, BLOCK_NONE, false,
       set_location_string, IN(jsonp_parameter), "callback", "name",

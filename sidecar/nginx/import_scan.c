@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "import_internal.h"
+#include "paths.h"
 
 static const char *const module_directives[] = {
     "upload_progress",
@@ -344,11 +345,13 @@ scan_directives(struct import *import, const struct nginx_node *block)
             import_note(import, c, "\"%s\" was not looked into", c->args[0]);
         }
         if (nginx_is(c, "upload_progress_header") && c->count > 1 &&
-            strcasecmp(c->args[1], "X-Progress-ID") != 0) {
-            import_note(import, c,
-                        "\"upload_progress_header\": http.conf and server.conf "
-                        "have the name X-Progress-ID; change it there to %s",
-                        c->args[1]);
+            strcasecmp(c->args[1], PROGRESS_HEADER) != 0) {
+            import_note(
+                import, c,
+                "\"upload_progress_header\": the snippets pass " PROGRESS_HEADER
+                "; install them by make install "
+                "PROGRESS_HEADER=%s",
+                c->args[1]);
         }
         if (nginx_is(c, "track_uploads") && !c->used &&
             (block == import->http || import_is_server(import, block))) {

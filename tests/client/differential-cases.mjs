@@ -428,18 +428,41 @@ export const cases = {
         }
     },
 
-    async 'own header name, a probe by header'(both) {
-        await both.upload({ path: upload('one'), bytes: 1 }).finish();
-        await both.see('by the snippet alone', { path: '/progress/token',
-            headers: { 'X-Upload-Token': 'one' } }, is(DONE));
+    // The snippets are installed for this name.
+    async 'own header name'(both) {
+        const ways = {
+            query: (path, id) => ({ path: `${path}?X-Upload-Token=${id}` }),
+            header: (path, id) => ({ path, headers: { 'X-Upload-Token': id } }),
+            'other case': (path, id) => ({ path: `${path}?x-upload-TOKEN=${id}` }),
+        };
+
+        for (const [id, way] of Object.entries(ways)) {
+            const one = both.upload({ ...way('/upload', id.replace(' ', '-')), bytes: BYTES });
+            const look = async (stage, body) => {
+                for (const [name, asked] of Object.entries(ways)) {
+                    await both.see(`${id}, ${stage}, by ${name}`,
+                        asked('/progress', id.replace(' ', '-')), is(body));
+                }
+            };
+
+            one.send(HELD);
+            await look('held', uploading(HELD, BYTES));
+            await one.finish();
+            await look('done', DONE);
+        }
+        await both.see('the default name is none',
+            { path: '/progress?X-Upload-Token=nobody&X-Progress-ID=query' }, is(STARTING));
     },
 
-    async 'own header name, an upload'(both) {
-        await both.upload({ path: '/token?X-Upload-Token=query', bytes: 1 }).finish();
-        await both.upload({ path: '/token', headers: { 'X-Upload-Token': 'header' }, bytes: 1 })
-            .finish();
-        await both.see('query', probe('query'), is(DONE));
+    // Of X-Progress-ID and X-Upload-Token the snippets pass one.
+    async 'two header names'(both) {
+        const token = (id) => ({ 'X-Upload-Token': id });
+
+        await both.upload({ path: '/token', headers: token('header'), bytes: 1 }).finish();
         await both.see('header', probe('header'), is(DONE));
+        await both.upload({ path: upload('one'), bytes: 1 }).finish();
+        await both.see('a probe by header', { path: '/progress/token', headers: token('one') },
+            is(DONE));
     },
 
     async 'variables of templates'(both) {

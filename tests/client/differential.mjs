@@ -3,6 +3,7 @@
 //   differential.mjs --module=URL --ours=URL CASE
 //   differential.mjs --list    the names of the cases
 // Where they are to differ is told by differential-expected.mjs alone.
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import { cases } from './differential-cases.mjs';
@@ -150,6 +151,27 @@ function strayRows() {
         Object.keys(row.module).join() !== Object.keys(row.ours).join());
 }
 
+// The first cells of the lines of a Markdown table that follows a heading. One
+// that ends in an asterisk is not compared here.
+function documented(markdown, heading) {
+    const section = markdown.split(`\n## ${heading}\n`)[1].split('\n## ')[0];
+
+    return section.split('\n').filter((line) => line.startsWith('| ')).slice(1)
+        .map((line) => line.split(' | ')[0].slice(2)).filter((cell) => !cell.endsWith(' *'));
+}
+
+// What stands in one of the two tables only: this one and that of the docs.
+function undocumented() {
+    const text = readFileSync(new URL('../../docs/migration.md', import.meta.url), 'utf8');
+    const inDocs = new Set(documented(text, 'Deliberate differences'));
+    const seen = new Set(differences.map((row) => row.doc));
+
+    return [
+        ...[...seen].filter((doc) => !inDocs.has(doc)).map((doc) => `not in the docs: ${doc}`),
+        ...[...inDocs].filter((doc) => !seen.has(doc)).map((doc) => `never compared: ${doc}`),
+    ];
+}
+
 async function main() {
     const { values, positionals: [name] } = parseArgs({ allowPositionals: true, options: {
         module: { type: 'string' }, ours: { type: 'string' }, list: { type: 'boolean' },
@@ -157,6 +179,7 @@ async function main() {
 
     if (values.list) {
         strayRows().forEach((row) => console.log(`stray row: ${row.case}`));
+        undocumented().forEach((line) => console.log(line));
         Object.keys(cases).forEach((key) => console.log(key));
         return true;
     }
