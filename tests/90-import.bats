@@ -54,9 +54,31 @@ answers() {
     [[ $(curl -sS -H "Host: $1" "$URL$2") == *"$3"* ]]
 }
 
+# is_underway ID BYTES: so many or more of 300000, for wait_until; RECEIVED is
+# what the probe said.
+is_underway() {
+    local answer
+
+    answer=$(curl -sS "$URL/progress?X-Progress-ID=$1")
+    [[ $answer =~ ^'{ "state" : "uploading", "received" : '([0-9]+)', "size" : 300000 }' ]] ||
+        return 1
+    RECEIVED=${BASH_REMATCH[1]}
+    ((RECEIVED >= $2 && RECEIVED < 300000))
+}
+
 @test "one host: imported, started, uploaded to, probed" {
+    local upload
+
     import_site one-host
     import_start
+    curl -sS --limit-rate 150k --data-binary "@$(make_file 300000)" \
+        "$URL/upload?X-Progress-ID=live" -o "$SITE/response" 3>&- &
+    upload=$!
+    # Some of it is told on the way, and then more.
+    wait_until is_underway live 1
+    wait_until is_underway live "$((RECEIVED + 1))"
+    wait "$upload"
+    wait_until answers any.example "/progress?X-Progress-ID=live" '{ "state" : "done" }'
     upload_to any.example "/upload?X-Progress-ID=one"
     wait_until answers any.example "/progress?X-Progress-ID=one" '{ "state" : "done" }'
     answers any.example / 'home {}; "quoted"'

@@ -360,7 +360,11 @@ set_template(struct config *config, struct location_config *location,
     }
     template = template_compile(statement->args[2], ESCAPE_NONE, &unknown);
     if (template == NULL) {
-        explain(detail, "has the unknown", unknown, " variable");
+        if (unknown[0] == '$') {
+            explain(detail, "lacks the closing bracket of", unknown, "");
+        } else {
+            explain(detail, "has the unknown", unknown, " variable");
+        }
         free(unknown);
         return *detail;
     }

@@ -153,7 +153,12 @@ add_variable(struct template *t, const char *text, char **unknown)
     bool is_raw = strncmp(name, raw, sizeof(raw) - 1) == 0;
     struct part part = { .escape = is_raw ? ESCAPE_NONE : t->escape };
 
-    if (len == 0 || (braces && start[len] != '}') ||
+    if (braces && len > 0 && start[len] != '}') {
+        *unknown = alloc_format("${%s", name);
+        free(name);
+        return NULL;
+    }
+    if (len == 0 ||
         !find_variable(is_raw ? name + sizeof(raw) - 1 : name, &part)) {
         *unknown = name;
         return NULL;

@@ -24,8 +24,8 @@ struct template_values {
  * Compiles text with $name and ${name}, whose values are escaped as told,
  * except those of $raw_name. Besides the variables below, $arg_name and
  * $http_name are known. Returns NULL and sets *unknown to the name that is no
- * variable, or to "" for a '$' without a name; the caller frees it. Aborts if
- * out of memory.
+ * variable, to "${name" if its bracket is missing, or to "" for a '$' without
+ * a name; the caller frees it. Aborts if out of memory.
  */
 struct template *template_compile(const char *text, enum escape escape,
                                   char **unknown);

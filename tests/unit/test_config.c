@@ -117,6 +117,10 @@ refusals(void **state)
           "\"upload_progress_template\" directive has the unknown \"nobody\" "
           "variable",
           1 },
+        { "upload_progress_template done 'a ${uploadprogress_id b';",
+          "\"upload_progress_template\" directive lacks the closing bracket of "
+          "\"${uploadprogress_id\"",
+          1 },
         { "upload_progress_template do a; upload_progress_template done b;",
           "\"upload_progress_template\" directive is duplicate", 1 },
         { "upload_progress_unknown maybe;",
