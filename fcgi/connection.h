@@ -32,7 +32,8 @@ struct protocol {
 };
 
 enum {
-    REQUEST_HEADER_MAX = 65536 /* bytes of parameters in one request */
+    REQUEST_HEADER_MAX = 65536, /* bytes of parameters in one request */
+    CONNECTION_SIZE_MAX = 1024, /* bytes of any protocol's connection */
 };
 
 enum connection_wait {

@@ -7,6 +7,7 @@
  *                            reads them from a socket pair, then answers on
  *                            the connection once the body has been counted
  */
+#include <assert.h>
 #include <errno.h>
 #include <fastcgi.h>
 #include <fcgiapp.h>
@@ -31,6 +32,8 @@ struct fastcgi_connection {
     bool reading;             /* part of a request has been read already */
     FCGX_Request libfcgi;     /* open while a body streams in */
 };
+static_assert(sizeof(struct fastcgi_connection) <= CONNECTION_SIZE_MAX,
+              "room where the protocol is not known yet");
 
 int
 fastcgi_init(void)

@@ -1,4 +1,5 @@
 /* SCGI connections: one request each, read without ever blocking. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -16,6 +17,8 @@ struct scgi_connection {
     struct connection base;
     uint64_t content_length_bytes;
 };
+static_assert(sizeof(struct scgi_connection) <= CONNECTION_SIZE_MAX,
+              "room where the protocol is not known yet");
 
 static void
 scgi_init(struct connection *c)

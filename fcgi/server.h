@@ -19,6 +19,7 @@ struct server;
 
 extern const struct protocol fastcgi_protocol;
 extern const struct protocol scgi_protocol;
+extern const struct protocol either_protocol; /* of the two */
 
 struct server_options {
     struct handler handler;

@@ -108,6 +108,10 @@ open_listen(struct daemon *daemon, const struct listen_config *listen)
         result = server_listen(daemon->server, &scgi_protocol, &listen->address,
                                listen->backlog, listen->mode);
         break;
+    case LISTEN_EITHER:
+        result = server_listen(daemon->server, &either_protocol,
+                               &listen->address, listen->backlog, listen->mode);
+        break;
     case LISTEN_SYSLOG:
         result = syslog_server_listen(daemon->syslog, &listen->address,
                                       (int)listen->rcvbuf_bytes, listen->mode);

@@ -18,6 +18,7 @@
 enum listen_protocol {
     LISTEN_FASTCGI,
     LISTEN_SCGI,
+    LISTEN_EITHER, /* of the two */
     LISTEN_SYSLOG,
 };
 

@@ -29,9 +29,9 @@ const struct directive directives[] = {
       OF(worker_connections), "16384", "number",
       "connections from nginx at the same time; further ones are closed" },
     { "listen", MAIN, 1, 6, BLOCK_NONE, true, set_listen, 0, NULL,
-      "address [fastcgi|scgi|syslog] [backlog=number] [rcvbuf=size] "
+      "address [fastcgi] [scgi] [syslog] [backlog=number] [rcvbuf=size] "
       "[mode=octal]",
-      "an address for requests (fastcgi, scgi) or for nginx's log lines "
+      "an address for requests (fastcgi, scgi or both) or for nginx's log lines "
       "(syslog): unix:path, host:port, or a port of 127.0.0.1" },
     { "client_header_timeout", MAIN, 1, 1, BLOCK_NONE, false, set_time,
       OF(client_header_timeout_ms), "5s", "time",

@@ -121,6 +121,29 @@ set_error_log(struct config *config, struct location_config *location,
     return NULL;
 }
 
+/* FastCGI, SCGI, both, or syslog; FastCGI where nothing is said. */
+static const char *
+set_listen_protocol(struct listen_config *listen,
+                    const struct statement *statement)
+{
+    bool said[] = { false, false, false };
+    static const char *const names[] = { "fastcgi", "scgi", "syslog" };
+
+    for (int i = 2; i < statement->count; i++) {
+        for (int p = 0; p < 3; p++) {
+            said[p] = said[p] || strcmp(statement->args[i], names[p]) == 0;
+        }
+    }
+    if (said[2] && (said[0] || said[1])) {
+        return "takes \"syslog\" or protocols of requests, not both";
+    }
+    listen->protocol = said[2]              ? LISTEN_SYSLOG
+                       : said[0] && said[1] ? LISTEN_EITHER
+                       : said[1]            ? LISTEN_SCGI
+                                            : LISTEN_FASTCGI;
+    return NULL;
+}
+
 static const char *
 set_listen_parameter(struct listen_config *listen, const char *text)
 {
@@ -128,17 +151,9 @@ set_listen_parameter(struct listen_config *listen, const char *text)
     char *end;
     long number;
 
-    if (strcmp(text, "fastcgi") == 0) {
-        listen->protocol = LISTEN_FASTCGI;
-        return NULL;
-    }
-    if (strcmp(text, "scgi") == 0) {
-        listen->protocol = LISTEN_SCGI;
-        return NULL;
-    }
-    if (strcmp(text, "syslog") == 0) {
-        listen->protocol = LISTEN_SYSLOG;
-        return NULL;
+    if (strcmp(text, "fastcgi") == 0 || strcmp(text, "scgi") == 0 ||
+        strcmp(text, "syslog") == 0) {
+        return NULL; /* see set_listen_protocol() */
     }
     if (value == NULL) {
         return "has an unknown parameter";
@@ -194,6 +209,9 @@ set_listen(struct config *config, struct location_config *location,
     listen->backlog = 1024;
     listen->rcvbuf_bytes = 8 << 20;
     listen->mode = 0660;
+    if (error == NULL) {
+        error = set_listen_protocol(listen, statement);
+    }
     for (int i = 2; i < statement->count && error == NULL; i++) {
         error = set_listen_parameter(listen, statement->args[i]);
     }

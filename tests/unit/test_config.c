@@ -109,6 +109,10 @@ refusals(void **state)
           "\"upload_progress_gauges\" directive takes \"spool\", \"socket\" "
           "or \"off\"",
           1 },
+        { "listen 9001 fastcgi syslog;",
+          "\"listen\" directive takes \"syslog\" or protocols of requests, not "
+          "both",
+          1 },
         { "upload_progress_template late x;",
           "\"upload_progress_template\" directive has the unknown state "
           "\"late\"",
@@ -208,14 +212,18 @@ defaults(void **state)
 {
     char *message;
     struct config *c = config_load(NULL, NULL, &message);
-    int listens = 0;
+    static const enum listen_protocol protocols[] = { LISTEN_FASTCGI,
+                                                      LISTEN_SCGI,
+                                                      LISTEN_SYSLOG };
+    size_t listens = 0;
 
     (void)state;
     assert_non_null(c);
     for (const struct listen_config *l = c->listens; l; l = l->next) {
-        assert_int_equal(l->protocol, listens++);
+        assert_true(listens < COUNT(protocols));
+        assert_int_equal(l->protocol, protocols[listens++]);
     }
-    assert_int_equal(listens, 3);
+    assert_int_equal(listens, COUNT(protocols));
     assert_string_equal(c->zones->name, "uploads");
     assert_int_equal(c->zones->size_bytes, 16 << 20);
     assert_int_equal(c->zones->ttl_ms, 60000);
@@ -261,7 +269,9 @@ listen_parameters(void **state)
         must_load("listen unix:/tmp/a.sock scgi backlog=7 mode=0600;"
                   "listen [::1]:9001 syslog rcvbuf=1m;"
                   "listen 9001 scgi;"
-                  "listen 127.0.0.1:9001 syslog;");
+                  "listen 127.0.0.1:9001 syslog;"
+                  "listen 9002 fastcgi backlog=3 scgi;"
+                  "listen 9003;");
     const struct listen_config *l = c->listens;
 
     (void)state;
@@ -272,6 +282,10 @@ listen_parameters(void **state)
     l = l->next;
     assert_int_equal(l->protocol, LISTEN_SYSLOG);
     assert_int_equal(l->rcvbuf_bytes, 1 << 20);
+    l = l->next->next->next;
+    assert_int_equal(l->protocol, LISTEN_EITHER);
+    assert_int_equal(l->backlog, 3);
+    assert_int_equal(l->next->protocol, LISTEN_FASTCGI);
     config_free(c);
 }
 

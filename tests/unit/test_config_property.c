@@ -140,7 +140,8 @@ static void
 add_listen(struct generator *g)
 {
     static const char *const params[] = { "", " scgi", " fastcgi backlog=7",
-                                          " syslog rcvbuf=1m" };
+                                          " syslog rcvbuf=1m",
+                                          " scgi fastcgi" };
     char address[96];
 
     snprintf(address, sizeof(address),
