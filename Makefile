@@ -122,15 +122,19 @@ PATHS = -e 's|/run/upload-progressd|$(RUNDIR)|g' \
 	-e 's|X-Progress-ID|$(PROGRESS_HEADER)|g' \
 	-e 's|HTTP_X_PROGRESS_ID|HTTP_$(header_upper)|g' \
 	-e 's|http_x_progress_id|http_$(header_lower)|g'
-SNIPPETS = $(wildcard nginx-snippets/upload-progress/*.conf)
+# The other topics go beside SNIPPETDIR, by the names of their folders.
+TOPICS = $(filter-out examples,$(patsubst nginx-snippets/%/,%,$(wildcard nginx-snippets/*/)))
 install-snippets:
 	@case '$(PROGRESS_HEADER)' in '' | *[!A-Za-z0-9-]*) \
 	    echo 'PROGRESS_HEADER "$(PROGRESS_HEADER)": letters, digits and "-" only' >&2; \
 	    exit 1 ;; esac
-	install -d $(DESTDIR)$(SNIPPETDIR)
-	for snippet in $(SNIPPETS); do \
-		sed $(PATHS) $$snippet \
-		    > $(DESTDIR)$(SNIPPETDIR)/$${snippet##*/} || exit 1; \
+	for topic in $(TOPICS); do \
+		folder=$(DESTDIR)$(dir $(SNIPPETDIR))$$topic; \
+		[ $$topic != upload-progress ] || folder=$(DESTDIR)$(SNIPPETDIR); \
+		install -d $$folder || exit 1; \
+		for snippet in nginx-snippets/$$topic/*.conf; do \
+			sed $(PATHS) $$snippet > $$folder/$${snippet##*/} || exit 1; \
+		done; \
 	done
 
 install-man:

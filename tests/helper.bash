@@ -59,10 +59,11 @@ site_certificate() {
 #   SITE_SERVER     further locations
 #   SITE_HTTP       further directives of http { }
 #   SITE_SNIPPET    the snippet of the tracked location (location.conf)
+#   SITE_FOLDER     where the site is ($BATS_TEST_TMPDIR/site)
 #   SITE_WORKERS    worker processes (1)
 #   SITE_PROGRESS_HEADER  that the snippets are installed for (X-Progress-ID)
 site_write() {
-    SITE=$BATS_TEST_TMPDIR/site
+    SITE=${SITE_FOLDER:-$BATS_TEST_TMPDIR/site}
     mkdir -p "$SITE/run" "$SITE/log" "$SITE/temp" "$SITE/conf"
     make -s -C "$ROOT" install-snippets DESTDIR= \
         SNIPPETDIR="$SITE/conf/upload-progress" RUNDIR="$SITE/run" \

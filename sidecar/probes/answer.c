@@ -119,7 +119,7 @@ answer_probe(const struct sidecar *sidecar, const struct probe *probe,
     } else {
         state = append_progress(sidecar, probe, probe->ids[0], &response->body);
     }
-    if (state == UPLOAD_STARTING && location->unknown == UNKNOWN_404) {
+    if (state == UPLOAD_STARTING && probe->unknown == UNKNOWN_404) {
         response->status = HTTP_NOT_FOUND;
         return;
     }

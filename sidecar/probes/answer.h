@@ -14,7 +14,8 @@ struct probe {
     const struct location_config *location; /* one that reports */
     const char *callback;                   /* "" without one */
     char (*ids)[UPLOAD_ID_MAX + 1];
-    int id_count; /* one or more */
+    int id_count;                /* one or more */
+    enum unknown_answer unknown; /* the status where no ID is known */
 };
 
 /*

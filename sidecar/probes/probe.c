@@ -162,6 +162,28 @@ check_method(const struct request *request,
     return false;
 }
 
+/*
+ * nginx may say itself what an unknown ID is answered, so that one location
+ * asks all daemons in turn and another has the last word.
+ */
+static bool
+read_unknown(struct probe *probe)
+{
+    const char *value =
+        request_param(probe->request, "UPLOAD_PROGRESS_UNKNOWN");
+
+    if (value[0] == '\0') {
+        probe->unknown = probe->location->unknown;
+    } else if (strcmp(value, "404") == 0) {
+        probe->unknown = UNKNOWN_404;
+    } else if (strcmp(value, "starting") == 0) {
+        probe->unknown = UNKNOWN_STARTING;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void
 respond_to_probe(const struct sidecar *sidecar, const struct request *request,
                  struct response *response)
@@ -192,6 +214,11 @@ respond_to_probe(const struct sidecar *sidecar, const struct request *request,
     if (!read_callback(request, probe.location->jsonp_parameter, callback,
                        sizeof(callback))) {
         refuse(response, HTTP_BAD_REQUEST, "invalid callback");
+        return;
+    }
+    if (!read_unknown(&probe)) {
+        refuse(response, HTTP_BAD_REQUEST,
+               "UPLOAD_PROGRESS_UNKNOWN takes \"starting\" or \"404\"");
         return;
     }
     answer_probe(sidecar, &probe, response);

@@ -218,6 +218,36 @@ snippets_pass_what_is_read(void **state)
     free(http);
 }
 
+/* What a probe is read from is in both documents, by its name. */
+static void
+probe_parameters_are_documented(void **state)
+{
+    static const char *const sources[] = { "sidecar/probes/probe.c",
+                                           "sidecar/probes/answer.c" };
+    char *readme = read_text("README.md");
+    char *page = read_text("docs/upload-progressd.conf.5");
+    int count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(sources); i++) {
+        char *source = read_text(sources[i]);
+        char name[128];
+
+        for (const char *p = source; (p = strstr(p, "request_param("));) {
+            p += sizeof("request_param(") - 1;
+            if (sscanf(p, "%*[a-z>-], \"%127[A-Z_]\"", name) == 1) {
+                ASSERT_THAT(name, strstr(readme, name) != NULL);
+                ASSERT_THAT(name, strstr(page, name) != NULL);
+                count++;
+            }
+        }
+        free(source);
+    }
+    assert_true(count > 5);
+    free(page);
+    free(readme);
+}
+
 /* What the source of a man page has for characters that roff would change. */
 static void
 unescape(char *text)
@@ -577,6 +607,7 @@ main(void)
         cmocka_unit_test(detail_fields_are_documented),
         cmocka_unit_test(parameters_are_documented),
         cmocka_unit_test(snippets_pass_what_is_read),
+        cmocka_unit_test(probe_parameters_are_documented),
         cmocka_unit_test(directives_have_entries),
         cmocka_unit_test(variables_have_entries),
         cmocka_unit_test(parameters_have_entries),
