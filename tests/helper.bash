@@ -60,6 +60,7 @@ site_certificate() {
 #   SITE_HTTP       further directives of http { }
 #   SITE_SNIPPET    the snippet of the tracked location (location.conf)
 #   SITE_FOLDER     where the site is ($BATS_TEST_TMPDIR/site)
+#   SITE_MAIN       further directives of the top level
 #   SITE_WORKERS    worker processes (1)
 #   SITE_PROGRESS_HEADER  that the snippets are installed for (X-Progress-ID)
 site_write() {
@@ -85,6 +86,7 @@ worker_processes ${SITE_WORKERS:-1};
 $([ "$(id -u)" -ne 0 ] || echo "user root;")
 pid $SITE/nginx.pid;
 error_log $SITE/log/error.log;
+${SITE_MAIN:-}
 events { worker_connections 2048; }
 http {
     client_body_temp_path $SITE/temp/body;

@@ -7,12 +7,14 @@ const CHROMIUM_FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disabl
     '--disable-sync', '--window-size=1000,700'];
 
 export class Browser {
-    static async open(driverUrl, profile) {
+    // Capabilities: further ones, such as { acceptInsecureCerts: true }.
+    static async open(driverUrl, profile, capabilities = {}) {
         const browser = new Browser();
 
         browser.base = driverUrl;
         const { sessionId } = await browser.call('POST', '/session', {
             capabilities: { alwaysMatch: {
+                ...capabilities,
                 'goog:chromeOptions': { args: [...CHROMIUM_FLAGS, `--user-data-dir=${profile}`] },
                 'goog:loggingPrefs': { browser: 'ALL' },
             } },
