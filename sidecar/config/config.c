@@ -17,8 +17,8 @@ const char config_default_listens[] =
     "listen unix:" RUNDIR "/scgi.sock scgi;\n"
     "listen " EVENT_ADDRESS " syslog;\n";
 
-const char config_default_zones[] = "upload_progress uploads 16m;\n"
-                                    "track_uploads uploads 60s;\n";
+const char config_default_zone[] = "upload_progress uploads 16m;\n";
+const char config_default_track[] = "track_uploads uploads 60s;\n";
 
 /* Each output under a URI of its own, for the first zone. */
 const char config_default_locations[] =
@@ -347,7 +347,10 @@ finish(struct loading *loading)
         parse_builtin(loading, config_default_listens);
     }
     if (config->zones == NULL) {
-        parse_builtin(loading, config_default_zones);
+        parse_builtin(loading, config_default_zone);
+        if (config->main.tracks == NULL) {
+            parse_builtin(loading, config_default_track);
+        }
     }
     assert(config->zones != NULL);
     message = check_zone_uses(loading);

@@ -160,7 +160,8 @@ char *config_folder(const char *file);
 
 /* The part of the built-in configuration that is used where a file has none. */
 extern const char config_default_listens[];
-extern const char config_default_zones[];
+extern const char config_default_zone[];
+extern const char config_default_track[];
 extern const char config_default_locations[];
 
 #endif

@@ -396,6 +396,17 @@ levels(void **state)
 
 /* A file with locations answers nowhere else; no output is the module's. */
 static void
+own_time_for_the_default_zone(void **state)
+{
+    struct config *c = must_load("track_uploads uploads 10m;");
+
+    (void)state;
+    assert_string_equal(c->zones->name, "uploads");
+    assert_int_equal(c->zones->ttl_ms, 600000);
+    config_free(c);
+}
+
+static void
 as_the_module(void **state)
 {
     struct config *c = must_load("upload_progress a 1m;"
@@ -553,6 +564,7 @@ main(void)
         cmocka_unit_test(listen_parameters),
         cmocka_unit_test(locations),
         cmocka_unit_test(levels),
+        cmocka_unit_test(own_time_for_the_default_zone),
         cmocka_unit_test(as_the_module),
         cmocka_unit_test(dumped_and_read_again),
         cmocka_unit_test(includes),

@@ -331,7 +331,8 @@ implied_default(const char *name)
 static void
 add_builtin(struct buffer *out, const char *name)
 {
-    const char *const texts[] = { config_default_listens, config_default_zones,
+    const char *const texts[] = { config_default_listens, config_default_zone,
+                                  config_default_track,
                                   config_default_locations };
     size_t len = strlen(name);
     int count = 0;
