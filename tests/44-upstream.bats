@@ -12,14 +12,15 @@ NGINX=${NGINX:-/usr/sbin/nginx}
 NEWER=(resolve.conf sticky.conf)
 
 teardown() {
-    local pid status=0
+    local pid
 
-    site_stop || status=1
     for pid in ${BACKENDS_PID:-} "${SIDECAR_PIDS[@]}"; do
-        kill -CONT "$pid" 2>/dev/null || true
-        kill "$pid" 2>/dev/null || true
+        kill -CONT "$pid" 2> /dev/null || true
+        kill "$pid" 2> /dev/null || true
+        # What a sanitizer has to say, it says in the end.
+        wait "$pid" 2> /dev/null || true
     done
-    return $status
+    site_stop
 }
 
 # has_version X.Y.Z: whether the installed nginx is that or newer.
@@ -392,6 +393,61 @@ share() {
     [ $((one + two + three)) -eq 1 ]
 }
 
+@test "next_upstream: the limits of tries and of time" {
+    group_ports
+    add failover.conf "$BACKEND" -e 's/ max_fails=2/ max_fails=0/'
+    location() { sed "$@" "$UPSTREAM/failover-location.conf"; }
+    GROUP_SERVER+="proxy_read_timeout 2s;
+        location /three { $(location -e '') proxy_pass http://app_failover; }
+        location /two { $(location -e 's/_tries 3;/_tries 2;/') proxy_pass http://app_failover; }
+        location /short { $(location -e 's/_upstream_timeout 10s;/_upstream_timeout 1s;/')
+            proxy_pass http://app_failover; }"
+    group_start
+    tries() {
+        control reset > /dev/null
+        curl -sS -o /dev/null "$URL$1"
+        control requests | awk '{ print $1 + $2 + $3 }'
+    }
+    control "set?server=1&status=503"
+    control "set?server=2&status=503"
+    [ "$(tries /three)" -eq 3 ]
+    [ "$(tries /two)" -eq 2 ]
+    # Here the first try takes longer than all may take.
+    control "set?server=1&hold=1"
+    control "set?server=2&hold=1"
+    [ "$(tries /three)" -eq 3 ]
+    [ "$(tries /short)" -eq 1 ]
+}
+
+@test "connect_timeout: a server that does not even refuse is left soon" {
+    group_ports
+    # Its kernel drops what comes: there is nobody to take connections, and the
+    # queue is full.
+    node -e 'require("net").createServer().listen({ port: Number(process.argv[1]),
+        host: "127.0.0.1", backlog: 1 })' "$BACKEND" 3>&- &
+    SIDECAR_PIDS[0]=$!
+    wait_until is_listening "$BACKEND"
+    kill -STOP "${SIDECAR_PIDS[0]}"
+    # Two fill it; those that are left over ask in vain.
+    for _ in 1 2 3 4; do
+        (exec 3<> "/dev/tcp/127.0.0.1/$BACKEND" && exec sleep 60) 2> /dev/null &
+        SIDECAR_PIDS+=($!)
+    done
+    queue_is_full() {
+        awk -v port="$(printf ':%04X$' "$BACKEND")" '$3 ~ port && $4 == "02"' /proc/net/tcp | grep -q .
+    }
+    wait_until queue_is_full
+    add failover.conf
+    GROUP_SERVER="include $UPSTREAM/failover-location.conf; $GROUP_SERVER"
+    backends_start 0 "$((BACKEND + 1))"
+    group_write
+    nginx_start
+    for _ in 1 2; do
+        [ "$(curl -sS --fail --max-time 30 "$URL/app_failover")" = "/app_failover 1" ]
+    done
+    grep -q 'upstream timed out .* while connecting to upstream' "$SITE/log/error.log"
+}
+
 @test "one ID, one server: by header and by query, and without an ID all servers" {
     group_ports
     make -s -C "$ROOT" install-snippets DESTDIR= SNIPPETDIR="$SITE/conf/upload-progress" \
@@ -603,15 +659,17 @@ connections() {
     daemon_start
     backends_start 0 "$KEPT=$FASTCGI_PORT" "$((KEPT + 1))=$SCGI_PORT"
     add keepalive.conf
-    # The shipped probe.conf, with the group's name, and from any location.
-    probe=$(sed -e 's|upload_progress_fastcgi|fastcgi_kept|' \
+    # The shipped probe.conf, with the group's name, from any location, and silent
+    # of keeping connections.
+    probe=$(sed -e 's|upload_progress_fastcgi|fastcgi_kept|' -e '/fastcgi_keep_conn/d' \
         -e 's|\(DOCUMENT_URI\) .*;|\1 /progress;|' "$SITE/conf/upload-progress/probe.conf")
+    said="include $UPSTREAM/keepalive-location.conf;"
     GROUP_HTTP+="upstream scgi_kept { server 127.0.0.1:$((KEPT + 1)); keepalive 16; }
         upstream fastcgi_single { server 127.0.0.1:$KEPT; }"
     GROUP_SERVER="
-        location = /kept { $probe }
-        location = /unsaid { $(grep -v fastcgi_keep_conn <<< "$probe") }
-        location = /single { ${probe//fastcgi_kept/fastcgi_single} }
+        location = /kept { $said $probe }
+        location = /unsaid { $probe }
+        location = /single { $said ${probe//fastcgi_kept/fastcgi_single} }
         location = /scgi {
             scgi_param SCGI 1;
             scgi_param REQUEST_METHOD \$request_method;
