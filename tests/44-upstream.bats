@@ -659,10 +659,11 @@ connections() {
     daemon_start
     backends_start 0 "$KEPT=$FASTCGI_PORT" "$((KEPT + 1))=$SCGI_PORT"
     add keepalive.conf
-    # The shipped probe.conf, with the group's name, from any location, and silent
-    # of keeping connections.
+    # The shipped probe.conf and what it includes, with the group's name, from any
+    # location, and silent of keeping connections.
     probe=$(sed -e 's|upload_progress_fastcgi|fastcgi_kept|' -e '/fastcgi_keep_conn/d' \
-        -e 's|\(DOCUMENT_URI\) .*;|\1 /progress;|' "$SITE/conf/upload-progress/probe.conf")
+        -e '/include/d' -e 's|\(DOCUMENT_URI\) .*;|\1 /progress;|' \
+        "$SITE"/conf/upload-progress/probe{,-params}.conf)
     said="include $UPSTREAM/keepalive-location.conf;"
     GROUP_HTTP+="upstream scgi_kept { server 127.0.0.1:$((KEPT + 1)); keepalive 16; }
         upstream fastcgi_single { server 127.0.0.1:$KEPT; }"
@@ -929,7 +930,7 @@ answered() {
 @test "sidecars: max_conns keeps probes out of those that hang" {
     sidecars_start
     # The time that a probe may take, for this to be watched at rest.
-    sed -i 's|fastcgi_read_timeout .*|fastcgi_read_timeout 60s;|' "$SITE/conf/upload-progress/probe.conf"
+    sed -i 's|fastcgi_read_timeout .*|fastcgi_read_timeout 60s;|' "$SITE/conf/upload-progress/probe-params.conf"
     kill -HUP "$(cat "$SITE/nginx.pid")"
     reloaded() { curl -sS --fail -o /dev/null "$URL/other" && [ "$(pgrep -c -P "$(cat "$SITE/nginx.pid")")" -eq 1 ]; }
     wait_until reloaded

@@ -1,17 +1,21 @@
 // Probes of the detailed output over one kept connection of their own.
 import http from 'node:http';
+import https from 'node:https';
 
 export class Prober {
     constructor(url) {
         this.url = url;
-        this.agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+        this.protocol = url.startsWith('https:') ? https : http;
+        this.agent = new this.protocol.Agent({
+            keepAlive: true, maxSockets: 1, rejectUnauthorized: false,
+        });
     }
 
     probe(id) {
         const url = `${this.url}/progress/detail?X-Progress-ID=${encodeURIComponent(id)}`;
 
         return new Promise((resolve, reject) => {
-            http.get(url, { agent: this.agent }, (response) => {
+            this.protocol.get(url, { agent: this.agent }, (response) => {
                 let text = '';
 
                 response.setEncoding('utf8');

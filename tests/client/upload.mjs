@@ -1,7 +1,7 @@
 // Uploads at a steady rate, probes every 50 ms, checks every answer; exits 1
 // and tells why if one was wrong. Options, all as --name=value:
 //
-//   url, probe-url   the site, and where to probe (plain HTTP)
+//   url, probe-url   the site, and where to probe
 //   ids              progress IDs, separated by commas: one upload each, at once
 //   id-in            query (default) or header
 //   bytes, rate      size of each body; bytes a second (one, or one for each)
