@@ -155,12 +155,10 @@ connection_respond(struct connection *c, const struct request *request,
     response_release(&response);
 }
 
-void
+bool
 connection_body(struct connection *c, const struct request *request)
 {
     const struct handler *handler = &c->server->options.handler;
 
-    if (handler->body != NULL) {
-        handler->body(handler->context, request);
-    }
+    return handler->body != NULL && handler->body(handler->context, request);
 }

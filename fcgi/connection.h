@@ -61,7 +61,10 @@ void connection_forget(struct connection *c);
 void connection_respond(struct connection *c, const struct request *request,
                         struct buffer *out);
 
-/* Tells the handler of a body that began or grew. */
-void connection_body(struct connection *c, const struct request *request);
+/*
+ * Tells the handler of a body that began or grew. Returns whether it asks to
+ * respond at once.
+ */
+bool connection_body(struct connection *c, const struct request *request);
 
 #endif

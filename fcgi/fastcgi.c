@@ -245,7 +245,7 @@ count_body(struct connection *c, uint64_t *told)
 
     c->request->body_bytes = f->scan.body_bytes;
     if (*told != f->scan.body_bytes) {
-        connection_body(c, c->request);
+        (void)connection_body(c, c->request);
         *told = f->scan.body_bytes;
     }
 }

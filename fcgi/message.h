@@ -44,9 +44,11 @@ struct handler {
     /*
      * Optional. A body announced by the parameters has begun (body_bytes 0)
      * or grown; respond() follows once it is complete. A request whose peer
-     * goes away in mid-body is never responded to.
+     * goes away in mid-body is never responded to. To return true when it has
+     * begun asks for respond() at once, where the protocol can: nginx
+     * announces a body in SCGI also where it then sends none.
      */
-    void (*body)(void *context, const struct request *request);
+    bool (*body)(void *context, const struct request *request);
     /* Fills the response, which arrives zeroed with status 200. */
     void (*respond)(void *context, const struct request *request,
                     struct response *response);

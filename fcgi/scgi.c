@@ -74,7 +74,7 @@ read_body(struct connection *c)
         }
     }
     if (c->request->body_bytes != before) {
-        connection_body(c, c->request);
+        (void)connection_body(c, c->request);
     }
     connection_wait(c, WAIT_BODY);
 }
@@ -103,7 +103,10 @@ begin_request(struct connection *c, size_t header_len)
         return;
     }
     *c->request = request;
-    connection_body(c, c->request);
+    if (connection_body(c, c->request)) {
+        answer(c, c->request);
+        return;
+    }
     read_body(c);
 }
 

@@ -276,12 +276,15 @@ sidecar_respond(void *context, const struct request *request,
     }
 }
 
-void
+bool
 sidecar_body(void *context, const struct request *request)
 {
-    if (is_event(request)) {
-        take_event(context, request);
+    if (!is_event(request)) {
+        return false;
     }
+    take_event(context, request);
+    return strcmp(request_param(request, "UPLOAD_PROGRESS_EVENT"), "start") ==
+           0;
 }
 
 static void

@@ -20,8 +20,8 @@ struct sidecar {
 void sidecar_respond(void *sidecar, const struct request *request,
                      struct response *response);
 
-/* handler.body: a mirrored body has grown. */
-void sidecar_body(void *sidecar, const struct request *request);
+/* handler.body: a mirrored body has grown; a start is not to wait for one. */
+bool sidecar_body(void *sidecar, const struct request *request);
 
 /* A log line of nginx. Other lines than its events are passed over. */
 void sidecar_log_line(void *sidecar, char *message);
