@@ -167,7 +167,7 @@ set_host(struct event *event, const char *value, size_t offset)
 const struct event_field event_fields[] = {
     FIELD("ZONE", "zone", set_address, zone, "$upload_progress_zone"),
     FIELD("HOST", "host", set_host, host, "$host"),
-    FIELD("URI", "uri", set_uri, uri, "$request_uri"),
+    FIELD("URI", "uri", set_uri, uri, "$upload_progress_uri"),
     FIELD("REQUEST_ID", "request_id", set_request_id, attempt, "$request_id"),
     FIELD("PID", "pid", set_number, pid, "$pid"),
     FIELD("CONNECTION", "connection", set_number, connection, "$connection"),
