@@ -92,6 +92,19 @@ event_ms(const struct uploads *uploads, const struct event *event,
                                                                        : at_ms;
 }
 
+/*
+ * Whether a chunked body may have been cut short, by the client or by nginx:
+ * $content_length is then the length of what had come. An application may
+ * answer so, too; without a word from nginx the size is not known there.
+ */
+static bool
+may_be_cut_short(const struct upload *upload, const struct event *event)
+{
+    return event->kind == EVENT_END && (upload->chunked || event->chunked) &&
+           (event->status == 400 || event->status == 408 ||
+            event->status == 413 || event->status == 499);
+}
+
 /* What every event may tell, and none takes back. */
 static void
 take_facts(struct upload *upload, const struct event *event)
@@ -101,7 +114,7 @@ take_facts(struct upload *upload, const struct event *event)
     upload->chunked |= event->chunked;
     upload->pid = event->pid;
     upload->connection = event->connection;
-    if (event->content_length_bytes >= 0) {
+    if (event->content_length_bytes >= 0 && !may_be_cut_short(upload, event)) {
         upload->size_bytes = event->content_length_bytes;
     }
     if (event->header_length_bytes > 0) {
