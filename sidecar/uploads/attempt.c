@@ -10,6 +10,7 @@
 
 enum {
     ERROR_STATUS_MIN = 400,
+    PROXY_HEADER_MAX = 4096, /* nginx takes no longer one */
 };
 
 bool
@@ -139,6 +140,8 @@ take_socket(struct uploads *uploads, struct upload *upload,
             const struct event *event)
 {
     int64_t read_bytes = 0;
+    int64_t before_bytes;
+    bool first;
 
     if (!uploads->options.gauges[GAUGE_SOCKET] || upload->socket.family != 0 ||
         socket_gauge_address(&upload->socket, event->remote_addr,
@@ -154,15 +157,17 @@ take_socket(struct uploads *uploads, struct upload *upload,
         upload->socket.family = 0;
         return;
     }
-    upload->socket_exact = event->connection_requests == 1 && !event->tls &&
-                           !event->proxy_protocol && event->protocol < 20 &&
-                           event->header_length_bytes > 0;
+    first = event->connection_requests == 1 && !event->tls &&
+            event->protocol < HTTP_2 && event->header_length_bytes > 0;
+    upload->socket_exact = first && !event->proxy_protocol;
+    before_bytes = event->header_length_bytes +
+                   (event->proxy_protocol ? PROXY_HEADER_MAX : 0);
     /*
      * What nginx has read by now is the header, what came before it on the
      * connection, and perhaps the beginning of the body: an upper bound.
      */
     upload->socket_base_bytes =
-        upload->socket_exact ? event->header_length_bytes : read_bytes;
+        first && before_bytes < read_bytes ? before_bytes : read_bytes;
 }
 
 void
