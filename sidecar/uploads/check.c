@@ -41,14 +41,19 @@ look_at_file(struct uploads *uploads, const struct upload *upload,
 static enum life
 look(struct uploads *uploads, struct upload *upload, int64_t now_ms)
 {
+    bool has_file = upload->spool_row != 0 && upload->spool_certain;
     int64_t read_bytes;
 
-    if (upload->spool_row != 0 && upload->spool_certain) {
-        /* nginx keeps the file open until the request is over. */
-        return look_at_file(uploads, upload, now_ms);
+    if (has_file && look_at_file(uploads, upload, now_ms) == LIFE_ALIVE) {
+        return LIFE_ALIVE;
     }
-    if (upload->socket.family == 0) {
-        return LIFE_UNKNOWN;
+    /*
+     * nginx closes the file when the backend's answer begins, which may take
+     * long to end, and may be a failure. On HTTP/1.x the connection shows that
+     * the request may still go on.
+     */
+    if (upload->socket.family == 0 || (has_file && !is_alone(upload))) {
+        return has_file ? LIFE_GONE : LIFE_UNKNOWN;
     }
     switch (socket_gauge_read(&upload->socket, &read_bytes)) {
     case SOCKET_OPEN:
@@ -56,7 +61,7 @@ look(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     case SOCKET_GONE:
         return LIFE_GONE;
     case SOCKET_UNKNOWN:
-        return LIFE_UNKNOWN;
+        return has_file ? LIFE_GONE : LIFE_UNKNOWN;
     }
     abort();
 }
