@@ -327,6 +327,39 @@ late_end_overrules_a_conclusion(void **state)
 }
 
 static void
+size_of_a_chunked_body(void **state)
+{
+    static const struct {
+        int status;
+        int64_t size_bytes;
+    } rows[] = {
+        { 200, SPOOLED }, { 500, SPOOLED }, { 400, -1 },
+        { 408, -1 },      { 413, -1 },      { 499, -1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct event event = make_event(EVENT_START, 1);
+        struct progress p;
+        void *own;
+
+        set_up(&own);
+        event.chunked = true;
+        event.content_length_bytes = -1;
+        uploads_event(((struct fixture *)own)->uploads, &event, BEGAN_MS);
+        event = end_event(1, rows[i].status, ENDED_MS);
+        event.chunked = true;
+        event.content_length_bytes = SPOOLED;
+        uploads_event(((struct fixture *)own)->uploads, &event, ENDED_MS);
+        p = ask(own, ENDED_MS + 1);
+        assert_int_equal(p.status, rows[i].status);
+        assert_int_equal(p.received_bytes, SPOOLED);
+        assert_int_equal(p.size_bytes, rows[i].size_bytes);
+        tear_down(&own);
+    }
+}
+
+static void
 without_any_gauge_given_up_in_time(void **state)
 {
     struct fixture *f = *state;
@@ -573,6 +606,7 @@ main(void)
         WITH_FIXTURE(lost_end_after_all_bytes),
         WITH_FIXTURE(lost_end_before_all_bytes),
         WITH_FIXTURE(late_end_overrules_a_conclusion),
+        cmocka_unit_test(size_of_a_chunked_body),
         WITH_FIXTURE(without_any_gauge_given_up_in_time),
         WITH_FIXTURE(swept_after_its_time),
         WITH_FIXTURE(the_first_of_two_running_is_shown),
