@@ -1,6 +1,6 @@
 // Applications behind nginx, one port for each protocol that nginx passes
 // requests on by: HTTP, FastCGI, SCGI, uwsgi and gRPC (HTTP/2 without TLS).
-// Usage: backends.mjs HTTP FASTCGI SCGI UWSGI GRPC (ports)
+// Usage: app-protocols.mjs HTTP FASTCGI SCGI UWSGI GRPC (ports)
 //
 // Each reads the whole body and answers 200. The query shapes that: status=302,
 // early=1 to answer before the body, accel=URI to answer with

@@ -1,6 +1,6 @@
 // Uploads in stages: sends an exactly known part, pauses, and probes; so until
 // all is sent. Then looks how the end is told, and what the backend has got
-// (see backends.mjs). Usage: stages.mjs URL BACKEND_URL PLACE...
+// (see app-protocols.mjs). Usage: stages.mjs URL BACKEND_URL PLACE...
 //
 // Each PLACE is a string of words, NAME=VALUE; they are uploaded to all at once:
 //
