@@ -151,14 +151,19 @@ measure(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     int64_t old_row = upload->spool_row;
     bool exact = false;
     bool changed;
-    int64_t of_socket = socket_bytes(upload, &exact);
     int64_t of_spool = -1;
+    int64_t of_socket;
 
     /*
      * An exact socket is ahead of the file by what nginx holds in memory; the
-     * file is still wanted once, as its end tells the end of the request.
+     * file is still wanted once, as its end tells the end of the request. It is
+     * read first, or what comes in between would put it ahead.
      */
-    if (of_socket < 0 || !exact || !upload->socket_exact || old_row == 0) {
+    if (!upload->socket_exact || upload->chunked || old_row == 0) {
+        of_spool = spool_bytes(uploads, upload, now_ms);
+    }
+    of_socket = socket_bytes(upload, &exact);
+    if (of_socket < 0 && of_spool < 0) {
         of_spool = spool_bytes(uploads, upload, now_ms);
     }
     if (of_spool >= 0 && (!exact || of_spool > of_socket)) {
