@@ -137,16 +137,16 @@ print_locations(struct import *import, struct buffer *out,
     for (const struct nginx_node *c = block->children; c != NULL; c = c->next) {
         struct buffer inner = BUFFER_INIT;
 
-        if (!import_is_location(c) || !import_is_movable(c)) {
+        if (!nginx_is_location(c) || !import_is_movable(c)) {
             continue;
         }
         print_own(import, &inner, c, depth + 1);
         print_locations(import, &inner, c, depth + 1);
         if (inner.len > 0 || c->tracked || c->reports) {
             buffer_printf(out, "%*slocation %s%s", 4 * depth, "",
-                          import_modifier(c),
-                          import_modifier(c)[0] != '\0' ? " " : "");
-            nginx_print_word(out, import_uri(c));
+                          nginx_modifier(c),
+                          nginx_modifier(c)[0] != '\0' ? " " : "");
+            nginx_print_word(out, nginx_uri(c));
             buffer_append_string(out, " {\n");
             buffer_append(out, inner.data ? inner.data : "", inner.len);
             buffer_printf(out, "%*s}\n", 4 * depth, "");
@@ -163,7 +163,7 @@ print_unmoved_tracks(struct import *import, struct buffer *out,
     for (const struct nginx_node *c = block->children; c != NULL; c = c->next) {
         bool here = nginx_is(c, "track_uploads") && c->count == 3 &&
                     (block == import->http ||
-                     (import_is_location(block) && !import_is_movable(block)));
+                     (nginx_is_location(block) && !import_is_movable(block)));
         char *line = here ? alloc_format("\n%s\n", c->args[1]) : NULL;
 
         if (here && (zones->len == 0 || memmem(zones->data, zones->len, line,
@@ -174,7 +174,7 @@ print_unmoved_tracks(struct import *import, struct buffer *out,
             }
         }
         free(line);
-        if (import_is_server(import, c) || import_is_location(c)) {
+        if (import_is_server(import, c) || nginx_is_location(c)) {
             print_unmoved_tracks(import, out, c, zones);
         }
     }

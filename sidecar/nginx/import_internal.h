@@ -4,6 +4,7 @@
 
 #include "buffer.h"
 #include "nginx_blocks.h"
+#include "nginx_levels.h"
 
 struct import {
     struct nginx_tree *tree;
@@ -38,15 +39,10 @@ void import_print_nginx(struct import *import, struct buffer *out);
 /* Whether it is one of the module's directives. */
 bool import_is_module(const struct nginx_node *node);
 
-/* The modifier and URI of a location; "" without modifier. */
-const char *import_modifier(const struct nginx_node *location);
-const char *import_uri(const struct nginx_node *location);
-
 /* Whether upload-progressd.conf can have such a location. */
 bool import_is_movable(const struct nginx_node *location);
 
-/* A block that is a location; a server of http. */
-bool import_is_location(const struct nginx_node *node);
+/* A block that is a server of http. */
 bool import_is_server(const struct import *import,
                       const struct nginx_node *node);
 

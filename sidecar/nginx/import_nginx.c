@@ -45,7 +45,7 @@ static char *
 location_lines(const struct nginx_node *location, const char *indent)
 {
     const struct nginx_node *own = nginx_child(location, "track_uploads");
-    bool named = import_uri(location)[0] == '@';
+    bool named = nginx_uri(location)[0] == '@';
     struct buffer out = BUFFER_INIT;
     char *text;
 
@@ -101,10 +101,10 @@ edit_block(struct import *import, struct nginx_node *block)
             add_include(c, "upload-progress/server.conf", "listen",
                         "server_name");
         }
-        if (import_is_location(c) && c->tracked) {
+        if (nginx_is_location(c) && c->tracked) {
             edit_tracked(c);
         }
-        if (import_is_location(c) && c->reports) {
+        if (nginx_is_location(c) && c->reports) {
             import_replace(nginx_child(c, "report_uploads"),
                            "include upload-progress/probe.conf;");
         }
@@ -120,7 +120,7 @@ static void
 check_shared(struct import *import, const struct nginx_node *block)
 {
     for (const struct nginx_node *c = block->children; c != NULL; c = c->next) {
-        if (import_is_location(c) && !c->tracked && c->source->loads > 1 &&
+        if (nginx_is_location(c) && !c->tracked && c->source->loads > 1 &&
             import_has_insert(c->source, c->end)) {
             import_note(import, c,
                         "this file is included in several places, and uploads "

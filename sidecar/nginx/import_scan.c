@@ -37,47 +37,18 @@ import_is_module(const struct nginx_node *node)
 }
 
 bool
-import_is_location(const struct nginx_node *node)
-{
-    return node->block && nginx_is(node, "location") && node->count > 1;
-}
-
-bool
 import_is_server(const struct import *import, const struct nginx_node *node)
 {
     return node->block && nginx_is(node, "server") &&
            node->parent == import->http;
 }
 
-/* nginx takes "location =/uri" like "location = /uri". */
-const char *
-import_modifier(const struct nginx_node *location)
-{
-    static const char *const modifiers[] = { "=", "^~", "~*", "~" };
-
-    for (size_t i = 0; i < sizeof(modifiers) / sizeof(modifiers[0]); i++) {
-        if (strncmp(location->args[1], modifiers[i], strlen(modifiers[i])) ==
-            0) {
-            return modifiers[i];
-        }
-    }
-    return "";
-}
-
-const char *
-import_uri(const struct nginx_node *location)
-{
-    return location->count > 2
-               ? location->args[2]
-               : location->args[1] + strlen(import_modifier(location));
-}
-
 bool
 import_is_movable(const struct nginx_node *location)
 {
-    while (location != NULL && import_is_location(location)) {
-        if (import_modifier(location)[0] == '~' ||
-            import_uri(location)[0] != '/') {
+    while (location != NULL && nginx_is_location(location)) {
+        if (nginx_modifier(location)[0] == '~' ||
+            nginx_uri(location)[0] != '/') {
             return false;
         }
         location = location->parent;
@@ -159,11 +130,11 @@ is_replaced(const struct nginx_node *child)
 static bool
 is_of_server_conf(const struct nginx_node *location)
 {
-    const char *uri = import_uri(location);
+    const char *uri = nginx_uri(location);
 
     return strcmp(uri, "/progress") == 0 ||
            (strcmp(uri, "/progress/") == 0 &&
-            import_modifier(location)[0] != '=');
+            nginx_modifier(location)[0] != '=');
 }
 
 static void
@@ -199,18 +170,18 @@ scan_report(struct import *import, struct nginx_node *location)
                     "location \"%s\" cannot be moved, upload-progressd.conf "
                     "has locations by prefix alone: report under one that "
                     "begins with \"/\"",
-                    import_uri(location));
+                    nginx_uri(location));
         return;
     }
     if (has_pass(location)) {
         import_note(import, report,
                     "location \"%s\" passes requests on and cannot answer "
                     "probes: report under a location of its own",
-                    import_uri(location));
+                    nginx_uri(location));
         return;
     }
     location->reports = true;
-    if (is_below_progress(import_uri(location))) {
+    if (is_below_progress(nginx_uri(location))) {
         scan_progress(import, location);
     }
 }
@@ -231,7 +202,7 @@ scan_own_track(struct import *import, const struct nginx_node *location)
                     "has locations by prefix alone: its zone is set in nginx "
                     "instead, its time is that of the zone; see that both are "
                     "right",
-                    import_uri(location));
+                    nginx_uri(location));
     }
     if (try != NULL && try->args[try->count - 1][0] == '/') {
         import_note(import, try,
@@ -245,7 +216,7 @@ static void
 mark_named(struct nginx_node *server, const char *name)
 {
     for (struct nginx_node *c = server->children; c != NULL; c = c->next) {
-        if (import_is_location(c) && strcmp(c->args[1], name) == 0) {
+        if (nginx_is_location(c) && strcmp(c->args[1], name) == 0) {
             c->tracked = true;
         }
     }
@@ -322,13 +293,13 @@ static void
 scan_block(struct import *import, struct nginx_node *block)
 {
     inherit(block);
-    if (import_is_location(block)) {
+    if (nginx_is_location(block)) {
         scan_location(import, block);
     } else {
         scan_outer_report(import, block);
     }
     for (struct nginx_node *c = block->children; c != NULL; c = c->next) {
-        if (import_is_location(c) || import_is_server(import, c)) {
+        if (nginx_is_location(c) || import_is_server(import, c)) {
             scan_block(import, c);
         } else if (c->block) {
             scan_other(import, c);
@@ -370,7 +341,7 @@ scan_involved(struct import *import, const struct nginx_node *block)
     bool involved = nginx_child(block, "report_uploads") != NULL;
 
     for (const struct nginx_node *c = block->children; c != NULL; c = c->next) {
-        if (!import_is_location(c)) {
+        if (!nginx_is_location(c)) {
             continue;
         }
         if (c->tracked) {
@@ -392,11 +363,11 @@ static void
 scan_clash(struct import *import, const struct nginx_node *server)
 {
     for (const struct nginx_node *c = server->children; c; c = c->next) {
-        if (import_is_location(c) && !c->dropped && import_is_movable(c) &&
+        if (nginx_is_location(c) && !c->dropped && import_is_movable(c) &&
             is_of_server_conf(c)) {
             import_note(import, c,
                         "location \"%s\" is in server.conf, too: take one out",
-                        import_uri(c));
+                        nginx_uri(c));
         }
     }
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "alloc.h"
-#include "config.h"
 #include "config_parser.h"
 #include "nginx_lua.h"
 
@@ -18,7 +17,7 @@ enum {
 
 struct reading {
     struct nginx_tree *tree;
-    const char *folder;          /* that relative names start from */
+    const struct nginx_files *files;
     struct nginx_node *block;    /* the innermost that is open */
     struct nginx_source *source; /* the file that is read */
     const char *text;            /* its text, without Lua */
@@ -127,8 +126,8 @@ take_directive(void *context, const struct statement *statement)
                                   "\"include\" directive is nested too deep");
         }
         reading->include_depth++;
-        message =
-            config_include(reading->folder, statement, read_source, reading);
+        message = reading->files->include(reading->files->context, statement,
+                                          read_source, reading);
         reading->include_depth--;
     }
     return message;
@@ -177,7 +176,8 @@ read_source(void *context, const char *file, const struct statement *from)
     char *text;
 
     if (source->text == NULL) {
-        text = config_read(file, from, &message);
+        text =
+            reading->files->read(reading->files->context, file, from, &message);
         if (text == NULL) {
             return message;
         }
@@ -199,20 +199,45 @@ read_source(void *context, const char *file, const struct statement *from)
 }
 
 struct nginx_tree *
-nginx_load(const char *file, char **message)
+nginx_load_from(const struct nginx_files *files, const char *file,
+                char **message)
 {
     struct nginx_tree *tree = alloc_zeroed(1, sizeof(*tree));
-    char *folder = config_folder(file);
-    struct reading reading = { .tree = tree, .folder = folder };
+    struct reading reading = { .tree = tree, .files = files };
 
     reading.block = &tree->root;
     tree->root.block = true;
     *message = read_source(&reading, file, NULL);
-    free(folder);
     if (*message != NULL) {
         nginx_free(tree);
         return NULL;
     }
+    return tree;
+}
+
+static char *
+read_from_disk(void *context, const char *file, const struct statement *from,
+               char **message)
+{
+    (void)context;
+    return config_read(file, from, message);
+}
+
+static char *
+include_from_disk(void *context, const struct statement *statement,
+                  config_file_fn take, void *taker)
+{
+    return config_include(context, statement, take, taker);
+}
+
+struct nginx_tree *
+nginx_load(const char *file, char **message)
+{
+    char *folder = config_folder(file);
+    struct nginx_files files = { read_from_disk, include_from_disk, folder };
+    struct nginx_tree *tree = nginx_load_from(&files, file, message);
+
+    free(folder);
     return tree;
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "buffer.h"
+#include "config.h"
 
 struct nginx_node;
 
@@ -69,12 +70,27 @@ struct nginx_tree {
     size_t count; /* of directives */
 };
 
+/* Where the files of a configuration come from. */
+struct nginx_files {
+    /* The text of a file, read once for each; as config_read(). */
+    char *(*read)(void *context, const char *file, const struct statement *from,
+                  char **message);
+    /* Calls take for the files that an include names; as config_include(). */
+    char *(*include)(void *context, const struct statement *statement,
+                     config_file_fn take, void *taker);
+    void *context;
+};
+
 /*
  * Reads a configuration and its includes; relative ones start from its folder.
  * Lua blocks are there, without what is in them. On failure returns NULL and
  * sets *message, which the caller frees, in nginx's form.
  */
 struct nginx_tree *nginx_load(const char *file, char **message);
+
+/* The same with files from elsewhere. */
+struct nginx_tree *nginx_load_from(const struct nginx_files *files,
+                                   const char *file, char **message);
 
 void nginx_free(struct nginx_tree *tree);
 
