@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "check_nginx.h"
 #include "config.h"
 #include "daemon.h"
 #include "import.h"
@@ -30,6 +31,8 @@
 static const char usage[] =
     "Usage: upload-progressd [-?hvVtT] [-s signal] [-c file] [-g directives]\n"
     "       upload-progressd --import nginx.conf\n"
+    "       upload-progressd [-c file] [-g directives] --check-nginx "
+    "[nginx.conf | -]\n"
     "\n"
     "  -?,-h          this help\n"
     "  -v             show version and exit\n"
@@ -40,13 +43,18 @@ static const char usage[] =
     "  -c file        the configuration (default: the built-in one)\n"
     "  -g directives  directives in front of those of the file\n"
     "  --import file  print what the nginx configuration has for the module, "
-    "for us\n";
+    "for us\n"
+    "  --check-nginx [file]  say what nginx's configuration lacks for uploads "
+    "to be\n"
+    "                 tracked; \"-\" reads the output of nginx -T\n";
 
 struct options {
     const char *file;    /* NULL: the built-in configuration */
     const char *globals; /* NULL: none */
     const char *signal;  /* NULL: none */
     const char *import;  /* an nginx configuration; NULL: none */
+    const char *checked; /* the same; NULL: nginx's default one */
+    bool check;
     bool test;
     bool dump;
 };
@@ -73,10 +81,11 @@ refuse_option(const char *what, const char *option)
     return EXIT_FAILURE;
 }
 
-enum { OPTION_IMPORT = 256 }; /* no letter */
+enum { OPTION_IMPORT = 256, OPTION_CHECK_NGINX }; /* no letters */
 
 static const struct option long_options[] = {
     { "import", required_argument, NULL, OPTION_IMPORT },
+    { "check-nginx", optional_argument, NULL, OPTION_CHECK_NGINX },
     { NULL, 0, NULL, 0 },
 };
 
@@ -102,6 +111,10 @@ read_options(int argc, char **argv, struct options *options)
         switch (option) {
         case OPTION_IMPORT:
             options->import = optarg;
+            break;
+        case OPTION_CHECK_NGINX:
+            options->check = true;
+            options->checked = optarg;
             break;
         case 'c':
             options->file = optarg;
@@ -129,6 +142,9 @@ read_options(int argc, char **argv, struct options *options)
         default:
             return show_usage(argv[optind - 1]);
         }
+    }
+    if (options->check && options->checked == NULL && optind < argc) {
+        options->checked = argv[optind++];
     }
     return optind < argc ? refuse_option("option", argv[optind]) : -1;
 }
@@ -276,6 +292,8 @@ main(int argc, char **argv)
         fprintf(stderr, "upload-progressd: [emerg] %s\n", message);
         free(message);
         status = EXIT_FAILURE;
+    } else if (options.check) {
+        status = (int)check_nginx(config, options.checked);
     } else if (options.signal != NULL) {
         status = send_signal(options.signal, config->pid);
     } else if (options.test) {

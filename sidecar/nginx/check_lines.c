@@ -1,0 +1,224 @@
+/* Which log lines tell us of uploads, and how they have to be. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "address.h"
+#include "alloc.h"
+#include "check_lines.h"
+#include "log.h"
+
+const char filter_tracked[] = "$upload_progress_tracked";
+const char filter_redirected[] = "$upload_progress_redirected";
+
+/* The part "server=..." of "syslog:..."; to be freed, or NULL. */
+static char *
+syslog_server(const struct nginx_node *log)
+{
+    static const char prefix[] = "syslog:";
+    const char *p = log->args[1];
+    const char *server = NULL;
+
+    if (strncmp(p, prefix, sizeof(prefix) - 1) != 0) {
+        return NULL;
+    }
+    p += sizeof(prefix) - 2;
+    while (p != NULL && server == NULL) {
+        server = strncmp(p + 1, "server=", 7) == 0 ? p + 8 : NULL;
+        p = strchr(p + 1, ',');
+    }
+    return server != NULL ? alloc_copy(server, strcspn(server, ",")) : NULL;
+}
+
+/* With the port that nginx adds; to be freed, or NULL. */
+char *
+line_address(const struct nginx_node *log)
+{
+    char *server = syslog_server(log);
+    const char *colon = server != NULL ? strrchr(server, ':') : NULL;
+    char *full;
+
+    if (server == NULL || (colon != NULL && strchr(colon, ']') == NULL)) {
+        return server;
+    }
+    full = alloc_format("%s:514", server);
+    free(server);
+    return full;
+}
+
+bool
+line_reaches_us(const struct check *check, const struct nginx_node *log)
+{
+    char *address = line_address(log);
+    bool ours = address != NULL && check_listens(check, address, LISTEN_SYSLOG);
+
+    free(address);
+    return ours;
+}
+
+static bool
+has_our_tag(const struct nginx_node *log)
+{
+    return strstr(log->args[1], "tag=upload_progress") != NULL;
+}
+
+const char *
+line_option(const struct nginx_node *log, const char *name)
+{
+    for (int i = 3; i < log->count; i++) {
+        if (strncmp(log->args[i], name, strlen(name)) == 0) {
+            return log->args[i] + strlen(name);
+        }
+    }
+    return "";
+}
+
+/* Whether a log_format has what the daemon cannot do without. */
+static bool
+is_our_format(const struct nginx_node *format)
+{
+    static const char *const fields[] = { "request_id=\"$request_id\"",
+                                          "status=\"$status\"" };
+    bool has_id = false;
+    bool has[2] = { false, false };
+
+    for (int i = 2; i < format->count; i++) {
+        has_id = has_id || strstr(format->args[i], "arg=\"$") != NULL ||
+                 strncmp(format->args[i], "id=\"$", 5) == 0 ||
+                 strstr(format->args[i], " id=\"$") != NULL;
+        for (int j = 0; j < 2; j++) {
+            has[j] = has[j] || strstr(format->args[i], fields[j]) != NULL;
+        }
+    }
+    return has_id && has[0] && has[1];
+}
+
+/* The log_format of that name, or for NULL the first of ours; or NULL. */
+static const struct nginx_node *
+find_format(const struct check *check, const char *name)
+{
+    const struct nginx_node *c = check->http->children;
+
+    while (c != NULL && (!nginx_is(c, "log_format") || c->count < 3 ||
+                         (name != NULL ? strcmp(c->args[1], name) != 0
+                                       : !is_our_format(c)))) {
+        c = c->next;
+    }
+    return c;
+}
+
+bool
+line_has_format(const struct check *check, const struct nginx_node *log)
+{
+    const struct nginx_node *format =
+        log->count > 2 ? find_format(check, log->args[2]) : NULL;
+
+    return format != NULL && is_our_format(format);
+}
+
+bool
+line_is_ours(const struct check *check, const struct nginx_node *log)
+{
+    return strncmp(log->args[1], "syslog:", 7) == 0 &&
+           (has_our_tag(log) || line_reaches_us(check, log) ||
+            (nginx_is(log, "access_log") && line_has_format(check, log)));
+}
+
+bool
+line_is_redirected(const struct nginx_node *node)
+{
+    return strcmp(line_option(node, "if="), filter_redirected) == 0;
+}
+
+/* A line of ours; to be freed. */
+static char *
+our_line(const struct check *check, const char *name, const char *rest)
+{
+    const struct listen_config *l = check->config->listens;
+    char address[ADDRESS_TEXT_MAX] = "ADDRESS";
+    const char *any = "0.0.0.0:";
+    const char *port = NULL;
+
+    while (l != NULL && l->protocol != LISTEN_SYSLOG) {
+        l = l->next;
+    }
+    if (l != NULL) {
+        address_format(&l->address, address, sizeof(address));
+    }
+    if (strncmp(address, any, strlen(any)) == 0) {
+        port = address + strlen(any); /* nothing can be sent to 0.0.0.0 */
+    }
+    return alloc_format(
+        "%s syslog:server=%s%s,nohostname,tag=upload_progress %s;", name,
+        port != NULL ? "127.0.0.1:" : "", port != NULL ? port : address, rest);
+}
+
+char *
+line_of_end(const struct check *check, const char *filter)
+{
+    const struct nginx_node *format = find_format(check, NULL);
+    char *rest =
+        alloc_format("%s if=%s", format ? format->args[1] : "upload_progress",
+                     filter[0] != '\0' ? filter : filter_tracked);
+    char *line = our_line(check, "access_log", rest);
+
+    free(rest);
+    return line;
+}
+
+char *
+line_of_spool(const struct check *check, const char *level)
+{
+    return our_line(check, "error_log", level);
+}
+
+int
+line_level(const struct nginx_node *log)
+{
+    int level = log->count > 2 ? -1 : LOG_ERR;
+
+    for (int i = 2; i < log->count; i++) {
+        int one = strncmp(log->args[i], "debug_", 6) == 0
+                      ? LOG_DEBUG
+                      : log_level(log->args[i]);
+
+        level = one > level ? one : level;
+    }
+    return level;
+}
+
+void
+lines_of_site(const struct check *check, const struct nginx_node *block,
+              const char *name, struct node_list *lines)
+{
+    lines->count = 0;
+    for (const struct nginx_node *n = nginx_holding(block, name); n != NULL;
+         n = nginx_again(n)) {
+        if (!line_is_ours(check, n) && !nginx_says(n, "off")) {
+            check_add(lines, n);
+        }
+    }
+}
+
+char *
+line_to_add(const struct check *check, const struct nginx_node *block,
+            const char *name, char *line)
+{
+    struct node_list lines = { .count = 0 };
+    struct buffer out = BUFFER_INIT;
+    char *text;
+
+    buffer_printf(&out, "add: %s", line);
+    if (nginx_level(block, name) != block) {
+        lines_of_site(check, block, name, &lines);
+    }
+    for (int i = 0; i < lines.count; i++) {
+        char *copy = check_print(lines.nodes[i]);
+
+        buffer_printf(&out, " %s", copy);
+        free(copy);
+    }
+    text = alloc_copy(out.data, out.len);
+    buffer_release(&out);
+    free(line);
+    return text;
+}

@@ -1,0 +1,319 @@
+/* Whether we are told of uploads by log lines, and what the site's logs lose.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "check_lines.h"
+#include "log.h"
+
+/* Tells of a line that is meant for us and does not reach us. */
+static void
+check_address(struct check *check, const struct nginx_node *log)
+{
+    const char *level = log->count > 2 ? log->args[2] : "warn";
+    char *names;
+    char *address;
+
+    if (line_reaches_us(check, log)) {
+        return;
+    }
+    names = check_listen_names(check, LISTEN_SYSLOG);
+    address = line_address(log);
+    check_report(check, FINDING_WARN, log,
+                 check_advice("change it to",
+                              nginx_is(log, "access_log")
+                                  ? line_of_end(check, line_option(log, "if="))
+                                  : line_of_spool(check, level)),
+                 "\"%s\" sends lines to %s, upload-progressd takes them at %s,",
+                 log->args[0], address ? address : log->args[1], names);
+    free(address);
+    free(names);
+}
+
+/* The line that tells us of the end, if there is one: that reaches us. */
+static const struct nginx_node *
+find_end_line(const struct check *check, const struct nginx_node *block,
+              bool has_length)
+{
+    const struct nginx_node *log = nginx_holding(block, "access_log");
+    const struct nginx_node *found = NULL;
+
+    for (; log != NULL; log = nginx_again(log)) {
+        if (line_is_ours(check, log) &&
+            (has_length || !line_is_redirected(log)) &&
+            (found == NULL || line_reaches_us(check, log))) {
+            found = log;
+        }
+    }
+    return found;
+}
+
+static void
+check_end_line(struct check *check, const struct nginx_node *log)
+{
+    if (!line_has_format(check, log)) {
+        check_report(check, FINDING_WARN, log,
+                     check_advice("change it to",
+                                  line_of_end(check, line_option(log, "if="))),
+                     "the format of \"access_log\" to upload-progressd lacks "
+                     "the ID, the request ID or the status,");
+    } else {
+        check_address(check, log);
+    }
+}
+
+static const struct nginx_node *
+find_off(const struct nginx_node *block)
+{
+    const struct nginx_node *log = nginx_holding(block, "access_log");
+
+    while (log != NULL && !nginx_says(log, "off")) {
+        log = nginx_again(log);
+    }
+    return log;
+}
+
+/* "off" wins over the lines beside it. */
+static void
+report_off(struct check *check, const struct nginx_node *block,
+           const struct nginx_node *off, const char *name, const char *filter)
+{
+    const struct nginx_node *beside = nginx_holding(block, "access_log");
+    char *advice;
+
+    while (beside != NULL && !line_is_ours(check, beside)) {
+        beside = nginx_again(beside);
+    }
+    if (off->parent != block) {
+        advice =
+            line_to_add(check, block, "access_log", line_of_end(check, filter));
+    } else {
+        advice = beside != NULL
+                     ? alloc_string("take it out")
+                     : check_advice("change it to", line_of_end(check, filter));
+    }
+    check_report(check, FINDING_WARN, off->parent == block ? off : block,
+                 advice, "\"access_log off\" silences the end of uploads in %s",
+                 name);
+}
+
+static void
+check_end(struct check *check, const struct nginx_node *block,
+          const char *filter, bool has_length)
+{
+    const struct nginx_node *off = find_off(block);
+    char *name = check_name(block);
+    const struct nginx_node *line;
+
+    if (off != NULL) {
+        report_off(check, block, off, name, filter);
+    } else if ((line = find_end_line(check, block, has_length)) != NULL) {
+        check_end_line(check, line);
+    } else {
+        check_report(
+            check, FINDING_WARN, block,
+            line_to_add(check, block, "access_log", line_of_end(check, filter)),
+            "no \"access_log\" line tells the end of uploads in %s", name);
+    }
+    free(name);
+}
+
+/* The message comes at a lower level where every body goes to a file. */
+static const char *
+wanted_level(const struct nginx_node *block)
+{
+    const struct nginx_node *only =
+        nginx_holding(block, "client_body_in_file_only");
+
+    return only != NULL && !nginx_says(only, "off") ? "notice" : "warn";
+}
+
+static void
+check_spool(struct check *check, const struct nginx_node *block)
+{
+    const struct nginx_node *log = nginx_holding(block, "error_log");
+    const struct nginx_node *found = NULL;
+    const char *wanted = wanted_level(block);
+    char *name = check_name(block);
+
+    for (; log != NULL; log = nginx_again(log)) {
+        if (line_is_ours(check, log) &&
+            (found == NULL || line_reaches_us(check, log))) {
+            found = log;
+        }
+    }
+    log = found;
+    if (log == NULL) {
+        check_report(check, FINDING_WARN, block,
+                     line_to_add(check, block, "error_log",
+                                 line_of_spool(check, wanted)),
+                     "no \"error_log\" line tells of temporary files in %s",
+                     name);
+    } else if (line_level(log) < log_level(wanted)) {
+        check_report(
+            check, FINDING_WARN, log,
+            check_advice("change it to", line_of_spool(check, wanted)),
+            "\"error_log\" to upload-progressd has to be of level %s, the "
+            "message of temporary files is,",
+            wanted);
+    } else {
+        check_address(check, log);
+    }
+    free(name);
+}
+
+/* Whether two lines write the same to the same log. */
+static bool
+write_alike(const struct nginx_node *outer, const struct nginx_node *own)
+{
+    const char *outer_format = outer->count > 2 ? outer->args[2] : "combined";
+    const char *own_format = own->count > 2 ? own->args[2] : "combined";
+
+    if (nginx_is(outer, "error_log")) {
+        return line_level(own) >= line_level(outer);
+    }
+    return strcmp(outer_format, own_format) == 0 &&
+           strcmp(line_option(outer, "if="), line_option(own, "if=")) == 0;
+}
+
+static void
+check_lost_line(struct check *check, const struct nginx_node *location,
+                const struct nginx_node *outer)
+{
+    const struct nginx_node *same = NULL;
+    const struct nginx_node *log = nginx_holding(location, outer->args[0]);
+    char *name = check_name(location);
+
+    for (; log != NULL; log = nginx_again(log)) {
+        if (!nginx_says(outer, log->args[1])) {
+            continue;
+        }
+        if (write_alike(outer, log)) {
+            free(name);
+            return;
+        }
+        same = log;
+    }
+    if (same != NULL) {
+        check_report(check, FINDING_WARN, same,
+                     check_advice("change it to", check_print(outer)),
+                     "\"%s\" %s than that of %s:%d does", outer->args[0],
+                     nginx_is(outer, "error_log") ? "writes less to the log"
+                                                  : "writes other lines",
+                     outer->source->file, outer->line);
+    } else {
+        check_report(check, FINDING_WARN, location,
+                     check_advice("add", check_print(outer)),
+                     "the site's own \"%s\" of %s:%d does not hold in %s, "
+                     "which has lines of its own,",
+                     outer->args[0], outer->source->file, outer->line, name);
+    }
+    free(name);
+}
+
+/* The log that nginx writes to when nothing is said. */
+static void
+check_lost_default(struct check *check, const struct nginx_node *block,
+                   const char *name)
+{
+    const char *path = NULL;
+    struct node_list own;
+    char *block_name;
+
+    lines_of_site(check, block, name, &own);
+    if (own.count > 0 || check->build == NULL) {
+        return;
+    }
+    path = strcmp(name, "access_log") == 0 ? check->build->access_log
+                                           : check->build->error_log;
+    block_name = check_name(block);
+    check_report(check, FINDING_WARN, block,
+                 alloc_format("add: %s %s;", name, path),
+                 "nginx's default \"%s\" does not hold in %s, which has lines "
+                 "of its own,",
+                 name, block_name);
+    free(block_name);
+}
+
+/* What the site's own log loses to our lines. */
+static void
+check_lost(struct check *check, const struct nginx_node *location,
+           const char *name)
+{
+    struct node_list outer;
+    const struct nginx_node *log = nginx_holding(location, name);
+
+    if (nginx_level(location, name) != location) {
+        return;
+    }
+    while (log != NULL && !line_is_ours(check, log)) {
+        log = nginx_again(log);
+    }
+    if (log == NULL) {
+        return; /* the lines are the site's choice */
+    }
+    if (nginx_level(location->parent, name) == NULL) {
+        check_lost_default(check, location, name);
+        return;
+    }
+    lines_of_site(check, location->parent, name, &outer);
+    for (int i = 0; i < outer.count; i++) {
+        check_lost_line(check, location, outer.nodes[i]);
+    }
+}
+
+void
+check_logs(struct check *check, const struct nginx_node *location,
+           bool has_length)
+{
+    check_end(check, location, filter_tracked, has_length);
+    check_spool(check, location);
+    check_lost(check, location, "access_log");
+    check_lost(check, location, "error_log");
+}
+
+void
+check_led_logs(struct check *check, const struct nginx_node *block,
+               const struct nginx_node *way)
+{
+    check_end(check, block, filter_redirected, true);
+    /* The body may be read there, other than behind error_page. */
+    if (!nginx_is(way, "error_page")) {
+        check_spool(check, block);
+    }
+}
+
+void
+check_inner_logs(struct check *check, const struct nginx_node *block)
+{
+    if (nginx_level(block, "access_log") == block) {
+        check_end(check, block, filter_tracked, true);
+    }
+}
+
+void
+check_http_logs(struct check *check)
+{
+    const struct nginx_node *http = check->http;
+    struct node_list site;
+    const struct nginx_node *log = nginx_holding(http, "access_log");
+
+    lines_of_site(check, http, "access_log", &site);
+    if (log == NULL || site.count > 0 || find_off(http) != NULL) {
+        return;
+    }
+    for (const struct nginx_node *c = http->children; c != NULL; c = c->next) {
+        if (c->block && nginx_is(c, "server") &&
+            nginx_level(c, "access_log") == http) {
+            check_report(check, FINDING_WARN, http,
+                         alloc_format("add: access_log %s;",
+                                      check->build
+                                          ? check->build->access_log
+                                          : "/var/log/nginx/access.log"),
+                         "nginx's default \"access_log\" is replaced by that "
+                         "of upload-progressd alone");
+            return;
+        }
+    }
+}
