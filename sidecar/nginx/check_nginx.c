@@ -56,10 +56,18 @@ run_dump(const char *program, const char *file, struct buffer *text)
     if (status < 0) {
         fail("nginx -T cannot be run");
     } else if (status > 0) {
-        fwrite(said.data, 1, said.len, stderr);
+        if (said.len > 0) {
+            fwrite(said.data, 1, said.len, stderr);
+        }
         fprintf(stderr,
                 "upload-progressd: [emerg] \"%s -T\" ended with status %d\n",
                 program, status);
+        if (said.len > 0 && memmem(said.data, said.len, "unknown", 7) != NULL &&
+            memmem(said.data, said.len, "\"upload_progress", 16) != NULL) {
+            fputs("upload-progressd: [emerg] add: include "
+                  "upload-progress/http.conf; in http { }\n",
+                  stderr);
+        }
     }
     buffer_release(&said);
     return status == 0 ? 0 : -1;

@@ -585,8 +585,12 @@ options_have_entries(void **state)
             snprintf(entry, sizeof(entry), "\n.It Fl %c , Fl %s\n", text[0],
                      text + 3);
         } else if (argument != NULL) {
+            bool optional = argument[1] == '[';
+
             *argument++ = '\0';
-            snprintf(entry, sizeof(entry), "\n.It Fl %s Ar %s\n", text,
+            argument += optional;
+            snprintf(entry, sizeof(entry), "\n.It Fl %s %sAr %.*s\n", text,
+                     optional ? "Op " : "", (int)strcspn(argument, "]"),
                      argument);
         } else {
             snprintf(entry, sizeof(entry), "\n.It Fl %s\n", text);
