@@ -113,6 +113,9 @@ void check_rewrites(struct check *check, const struct nginx_node *server,
 /* Tests like "if (!-f FILE)" of a block for our pid file. */
 void check_pid_tests(struct check *check, const struct nginx_node *location);
 
+/* Unbuffered uploads by HTTP/2. */
+void check_buffering(struct check *check, const struct nginx_node *location);
+
 /* Everything of all locations. */
 void check_locations(struct check *check);
 

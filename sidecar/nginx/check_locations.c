@@ -47,6 +47,13 @@ has_log(const struct check *check, const struct nginx_node *block,
     return false;
 }
 
+static bool
+has_own_log(const struct check *check, const struct nginx_node *block,
+            const char *name)
+{
+    return nginx_level(block, name) == block && has_log(check, block, name);
+}
+
 static struct parts
 find_parts(const struct check *check, const struct nginx_node *location)
 {
@@ -178,47 +185,6 @@ check_mirror(struct check *check, const struct nginx_node *location,
     }
 }
 
-/* Whether some listen of the server speaks HTTP/2. */
-static bool
-has_http2(const struct nginx_node *server)
-{
-    if (nginx_says(nginx_holding(server, "http2"), "on")) {
-        return true;
-    }
-    for (const struct nginx_node *c = server->children; c; c = c->next) {
-        for (int i = 2; nginx_is(c, "listen") && i < c->count; i++) {
-            if (strcmp(c->args[i], "http2") == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static void
-check_buffering(struct check *check, const struct nginx_node *location,
-                const char *name)
-{
-    static const char *const names[][2] = {
-        { "proxy_pass", "proxy_request_buffering" },
-        { "fastcgi_pass", "fastcgi_request_buffering" },
-        { "uwsgi_pass", "uwsgi_request_buffering" },
-        { "scgi_pass", "scgi_request_buffering" },
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const struct nginx_node *buffering =
-            nginx_holding(location, names[i][1]);
-
-        if (nginx_child(location, names[i][0]) != NULL &&
-            nginx_says(buffering, "off") && has_http2(nginx_server(location))) {
-            check_report(check, FINDING_INFO, buffering, NULL,
-                         "\"%s off\": no live count of uploads by HTTP/2 to %s",
-                         names[i][1], name);
-        }
-    }
-}
-
 /* Where a directive of a tracked location leads requests to, or NULL. */
 static const struct nginx_node *
 led_to(const struct nginx_node *location, const char *uri)
@@ -306,7 +272,7 @@ check_location(struct check *check, const struct nginx_node *location,
     check_logs(check, location, parts->length);
     check_led(check, location);
     check_inner(check, location);
-    check_buffering(check, location, name);
+    check_buffering(check, location);
     free(name);
 }
 
@@ -335,9 +301,11 @@ static bool
 is_tracked(const struct walk *walk, const struct nginx_node *location,
            const struct parts *parts, bool inside)
 {
-    bool own = parts->length || nginx_level(location, "mirror") == location ||
-               nginx_level(location, "access_log") == location ||
-               nginx_level(location, "error_log") == location;
+    bool own =
+        parts->length ||
+        (has_mirror(parts) && nginx_level(location, "mirror") == location) ||
+        has_own_log(walk->check, location, "access_log") ||
+        has_own_log(walk->check, location, "error_log");
 
     if (is_our_own(walk->check, location)) {
         return false;

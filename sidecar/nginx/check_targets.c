@@ -243,22 +243,30 @@ check_target(struct check *check, const struct nginx_node *location,
     check_regexes(check, server, target, uri);
 }
 
-/* In this block and the "if" of it, which are not nested by nginx. */
+/* The folder of an URI, or itself where that is the root. */
+static int
+folder_length(const char *uri)
+{
+    const char *slash = strrchr(uri, '/');
+
+    return slash != NULL && slash > uri ? (int)(slash + 1 - uri)
+                                        : (int)strlen(uri);
+}
+
 static void
 check_rewrites_of(struct check *check, const struct nginx_node *block,
                   const char *uri)
 {
-    for (const struct nginx_node *c = block->children; c != NULL; c = c->next) {
-        const char *pattern =
-            nginx_is(c, "rewrite") && c->count > 2 ? c->args[1] : NULL;
+    bool sure = !nginx_is(block, "if");
 
-        if (pattern != NULL && nginx_may_match(pattern, false, uri)) {
-            check_report(check,
-                         block->block && nginx_is(block, "if") ? FINDING_NOTICE
-                                                               : FINDING_EMERG,
-                         c,
-                         alloc_format("let it leave them out: "
-                                      "^(?!/upload-progress/)%s%s",
+    for (const struct nginx_node *c = block->children; c != NULL; c = c->next) {
+        const char *pattern = c->count > 2 ? c->args[1] : "";
+
+        if (nginx_is(c, "rewrite") && c->count > 2 &&
+            nginx_may_match(pattern, false, uri)) {
+            check_report(check, sure ? FINDING_EMERG : FINDING_NOTICE, c,
+                         alloc_format("let it leave them out: ^(?!%.*s)%s%s",
+                                      folder_length(uri), uri,
                                       pattern[0] == '^' ? "" : ".*",
                                       pattern + (pattern[0] == '^')),
                          "\"rewrite %s\" may lead the mirrored requests for %s "
