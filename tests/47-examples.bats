@@ -54,7 +54,16 @@ example_write() {
     done
 }
 
+# The site's own check has nothing to say.
+check() {
+    run "$ROOT/$BUILD/upload-progressd" -c "${1:-$SITE/upload-progressd.conf}" \
+        --check-nginx "$SITE/conf/nginx.conf"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
+
 follow() {
+    check "${CHECKED:-}"
     run node "$CLIENT/upload.mjs" --ids=one,two --bytes=2000000 --rate=1500000 \
         --expect-response=200 --expect-status=200 "$@"
     echo "$output"
@@ -135,7 +144,7 @@ is_over() {
         wait_until test -s "$SITE/run-$i/upload-progressd.pid"
     done
     nginx_start
-    follow --url="$URL" --ids=one,two,three,four
+    CHECKED=$SITE/1.conf follow --url="$URL" --ids=one,two,three,four
     kill "${pids[@]}"
     wait "${pids[@]}"
     no_errors

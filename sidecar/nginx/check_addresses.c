@@ -12,8 +12,16 @@
 static const char *const protocol_names[] = {
     [LISTEN_FASTCGI] = "fastcgi",
     [LISTEN_SCGI] = "scgi",
+    [LISTEN_EITHER] = "fastcgi and scgi",
     [LISTEN_SYSLOG] = "syslog",
 };
+
+static bool
+takes(const struct listen_config *listen, enum listen_protocol protocol)
+{
+    return listen->protocol == protocol ||
+           (listen->protocol == LISTEN_EITHER && protocol != LISTEN_SYSLOG);
+}
 
 /* A path may lead through links. */
 static bool
@@ -98,7 +106,7 @@ check_listens(const struct check *check, const char *address,
     const struct listen_config *l = check->config->listens;
 
     while (l != NULL &&
-           (l->protocol != protocol || !same_address(&l->address, address))) {
+           (!takes(l, protocol) || !same_address(&l->address, address))) {
         l = l->next;
     }
     return l != NULL;
@@ -114,7 +122,7 @@ check_listen_names(const struct check *check, enum listen_protocol protocol)
          l = l->next) {
         char name[ADDRESS_TEXT_MAX];
 
-        if (l->protocol == protocol) {
+        if (takes(l, protocol)) {
             address_format(&l->address, name, sizeof(name));
             buffer_printf(&names, "%s%s", names.len > 0 ? ", " : "", name);
         }

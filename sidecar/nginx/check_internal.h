@@ -81,7 +81,7 @@ bool check_takes_bodies(const struct nginx_node *location);
 
 /* The log lines that tell us of requests to a tracked location. */
 void check_logs(struct check *check, const struct nginx_node *location,
-                bool has_length);
+                bool says_here);
 
 /* Those of a location that tracked requests are led to, by a directive. */
 void check_led_logs(struct check *check, const struct nginx_node *block,

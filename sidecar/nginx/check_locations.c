@@ -5,27 +5,45 @@
 #include "alloc.h"
 #include "check_lines.h"
 
-static const char length_variable[] = "$upload_progress_header_length";
+static const char here_variable[] = "$upload_progress_here";
 
 /* What a location has of tracking, inherited or not. */
 struct parts {
     struct node_list starts; /* mirror directives for us */
     struct node_list bodies;
     int other_mirrors;
-    bool length; /* sets the variable itself; that is not inherited */
+    bool here;   /* says itself that it tracks; that is not inherited */
+    bool length; /* it or its server takes the headers' length down */
     bool logs;   /* lines for tracked requests below http { } */
 };
 
-static const struct nginx_node *
-find_set(const struct nginx_node *block)
+static bool
+sets_here(const struct nginx_node *block)
 {
-    const struct nginx_node *c = block->children;
-
-    while (c != NULL &&
-           (!nginx_is(c, "set") || !nginx_says(c, length_variable))) {
-        c = c->next;
+    for (const struct nginx_node *c = block->children; c; c = c->next) {
+        if (nginx_is(c, "set") && nginx_says(c, here_variable)) {
+            return true;
+        }
     }
-    return c;
+    return false;
+}
+
+/*
+ * Whether a "set" makes nginx look the headers' length up before the body
+ * comes; later it would be that of both.
+ */
+static bool
+takes_length(const struct nginx_node *block)
+{
+    for (const struct nginx_node *c = block ? block->children : NULL; c;
+         c = c->next) {
+        for (int i = 1; nginx_is(c, "set") && i < c->count; i++) {
+            if (strstr(c->args[i], "$upload_progress_header_length") != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 /* Whether lines for us hold that stand in a location or server. */
@@ -59,7 +77,10 @@ find_parts(const struct check *check, const struct nginx_node *location)
 {
     const struct nginx_node *server = nginx_server(location);
     const struct nginx_node *mirror = nginx_holding(location, "mirror");
-    struct parts parts = { .length = find_set(location) != NULL };
+    struct parts parts = {
+        .here = sets_here(location),
+        .length = takes_length(location) || takes_length(server),
+    };
 
     for (; mirror != NULL && !nginx_says(mirror, "off");
          mirror = nginx_again(mirror)) {
@@ -236,7 +257,7 @@ check_led(struct check *check, const struct nginx_node *location)
                                : NULL;
 
             if (block != NULL && block != location &&
-                (!nginx_is_location(block) || find_set(block) == NULL)) {
+                (!nginx_is_location(block) || !sets_here(block))) {
                 check_led_logs(check, block, way);
             }
         }
@@ -263,13 +284,13 @@ check_location(struct check *check, const struct nginx_node *location,
     check->tracked++;
     check_mirror(check, location, parts, name);
     if (!parts->length) {
-        check_report(
-            check, FINDING_WARN, location,
-            alloc_format("add: set %s $request_length;", length_variable),
-            "no \"set %s\" in %s, which is not inherited,", length_variable,
-            name);
+        check_report(check, FINDING_WARN, location,
+                     alloc_string("add: set $upload_progress_began "
+                                  "$upload_progress_header_length;"),
+                     "nothing takes the length of the headers down in %s",
+                     name);
     }
-    check_logs(check, location, parts->length);
+    check_logs(check, location, parts->here || parts->starts.count > 0);
     check_led(check, location);
     check_inner(check, location);
     check_buffering(check, location);
@@ -302,7 +323,7 @@ is_tracked(const struct walk *walk, const struct nginx_node *location,
            const struct parts *parts, bool inside)
 {
     bool own =
-        parts->length ||
+        parts->here ||
         (has_mirror(parts) && nginx_level(location, "mirror") == location) ||
         has_own_log(walk->check, location, "access_log") ||
         has_own_log(walk->check, location, "error_log");
@@ -316,7 +337,7 @@ is_tracked(const struct walk *walk, const struct nginx_node *location,
     if (!own && !check_takes_bodies(location)) {
         return false;
     }
-    if (has_mirror(parts) || parts->length) {
+    if (has_mirror(parts) || parts->here) {
         return true;
     }
     for (int i = 0; i < walk->led.count; i++) {
@@ -340,7 +361,7 @@ walk_locations(struct walk *walk, const struct nginx_node *block, bool inside)
         }
         parts = find_parts(walk->check, c);
         tracked = is_tracked(walk, c, &parts, inside);
-        if (walk->collecting && (has_mirror(&parts) || parts.length)) {
+        if (walk->collecting && (has_mirror(&parts) || parts.here)) {
             add_led(&walk->led, c);
         }
         if (!walk->collecting && tracked) {

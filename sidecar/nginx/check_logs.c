@@ -34,14 +34,14 @@ check_address(struct check *check, const struct nginx_node *log)
 /* The line that tells us of the end, if there is one: that reaches us. */
 static const struct nginx_node *
 find_end_line(const struct check *check, const struct nginx_node *block,
-              bool has_length)
+              bool says_here)
 {
     const struct nginx_node *log = nginx_holding(block, "access_log");
     const struct nginx_node *found = NULL;
 
     for (; log != NULL; log = nginx_again(log)) {
         if (line_is_ours(check, log) &&
-            (has_length || !line_is_redirected(log)) &&
+            (says_here || !line_is_redirected(log)) &&
             (found == NULL || line_reaches_us(check, log))) {
             found = log;
         }
@@ -100,7 +100,7 @@ report_off(struct check *check, const struct nginx_node *block,
 
 static void
 check_end(struct check *check, const struct nginx_node *block,
-          const char *filter, bool has_length)
+          const char *filter, bool says_here)
 {
     const struct nginx_node *off = find_off(block);
     char *name = check_name(block);
@@ -108,7 +108,7 @@ check_end(struct check *check, const struct nginx_node *block,
 
     if (off != NULL) {
         report_off(check, block, off, name, filter);
-    } else if ((line = find_end_line(check, block, has_length)) != NULL) {
+    } else if ((line = find_end_line(check, block, says_here)) != NULL) {
         check_end_line(check, line);
     } else {
         check_report(
@@ -265,9 +265,9 @@ check_lost(struct check *check, const struct nginx_node *location,
 
 void
 check_logs(struct check *check, const struct nginx_node *location,
-           bool has_length)
+           bool says_here)
 {
-    check_end(check, location, filter_tracked, has_length);
+    check_end(check, location, filter_tracked, says_here);
     check_spool(check, location);
     check_lost(check, location, "access_log");
     check_lost(check, location, "error_log");

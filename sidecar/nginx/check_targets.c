@@ -243,47 +243,64 @@ check_target(struct check *check, const struct nginx_node *location,
     check_regexes(check, server, target, uri);
 }
 
-/* The folder of an URI, or itself where that is the root. */
-static int
-folder_length(const char *uri)
+static void
+check_rewrite(struct check *check, const struct nginx_node *rewrite, bool sure,
+              const char *uri)
 {
-    const char *slash = strrchr(uri, '/');
+    const char *pattern = rewrite->count > 2 ? rewrite->args[1] : "";
 
-    return slash != NULL && slash > uri ? (int)(slash + 1 - uri)
-                                        : (int)strlen(uri);
+    if (rewrite->count > 2 && nginx_may_match(pattern, false, uri)) {
+        check_report(check, sure ? FINDING_EMERG : FINDING_NOTICE, rewrite,
+                     alloc_string("include upload-progress/server.conf before "
+                                  "it"),
+                     "\"rewrite %s\" may lead the mirrored requests for %s "
+                     "elsewhere, as a second upload,",
+                     pattern, uri);
+    }
 }
 
-static void
-check_rewrites_of(struct check *check, const struct nginx_node *block,
-                  const char *uri)
+/*
+ * Whether this is what server.conf has: if ($uri ~ ^/upload-progress/) {
+ * break; } No rewrite behind it sees a mirrored request.
+ */
+static bool
+spares(const struct nginx_node *node, const char *uri)
 {
-    bool sure = !nginx_is(block, "if");
+    bool spared = false;
+    char *pattern;
+    size_t len;
 
-    for (const struct nginx_node *c = block->children; c != NULL; c = c->next) {
-        const char *pattern = c->count > 2 ? c->args[1] : "";
-
-        if (nginx_is(c, "rewrite") && c->count > 2 &&
-            nginx_may_match(pattern, false, uri)) {
-            check_report(check, sure ? FINDING_EMERG : FINDING_NOTICE, c,
-                         alloc_format("let it leave them out: ^(?!%.*s)%s%s",
-                                      folder_length(uri), uri,
-                                      pattern[0] == '^' ? "" : ".*",
-                                      pattern + (pattern[0] == '^')),
-                         "\"rewrite %s\" may lead the mirrored requests for %s "
-                         "elsewhere, as a second upload,",
-                         pattern, uri);
-        }
+    if (!nginx_is(node, "if") || node->count != 4 ||
+        strcmp(node->args[1], "($uri") != 0 ||
+        strcmp(node->args[2], "~") != 0 || nginx_child(node, "break") == NULL) {
+        return false;
     }
+    pattern = alloc_string(node->args[3]);
+    len = strlen(pattern);
+    if (len > 0 && pattern[len - 1] == ')') {
+        pattern[len - 1] = '\0';
+        spared = nginx_may_match(pattern, false, uri);
+    }
+    free(pattern);
+    return spared;
 }
 
 void
 check_rewrites(struct check *check, const struct nginx_node *server,
                const char *uri)
 {
-    check_rewrites_of(check, server, uri);
     for (const struct nginx_node *c = server->children; c; c = c->next) {
-        if (c->block && nginx_is(c, "if")) {
-            check_rewrites_of(check, c, uri);
+        if (spares(c, uri)) {
+            return;
+        }
+        if (nginx_is(c, "rewrite")) {
+            check_rewrite(check, c, true, uri);
+        }
+        for (const struct nginx_node *inner = c->children;
+             nginx_is(c, "if") && inner != NULL; inner = inner->next) {
+            if (nginx_is(inner, "rewrite")) {
+                check_rewrite(check, inner, false, uri);
+            }
         }
     }
 }
