@@ -24,7 +24,7 @@ PROGRESS_HEADER = X-Progress-ID
 CC       = gcc
 SAN      =
 WERROR   =
-PACKAGES = sqlite3 jansson libmnl fcgi
+PACKAGES = sqlite3 jansson libmnl fcgi libsystemd
 WARNINGS = -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wcast-qual \
 	-Wwrite-strings -Wduplicated-cond -Wlogical-op -Wswitch-enum $(WERROR)

@@ -66,6 +66,12 @@ address_parse(const char *text, struct address *address)
     return NULL;
 }
 
+bool
+address_is(const struct address *a, const struct address *b)
+{
+    return a->len == b->len && memcmp(&a->storage, &b->storage, a->len) == 0;
+}
+
 const char *
 address_path(const struct address *address)
 {

@@ -2,6 +2,7 @@
 #ifndef FCGI_ADDRESS_H
 #define FCGI_ADDRESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -23,6 +24,9 @@ const char *address_parse(const char *text, struct address *address);
 
 /* Writes the address in the notation that address_parse() reads. */
 void address_format(const struct address *address, char *text, size_t size);
+
+/* Whether two addresses are the same. */
+bool address_is(const struct address *a, const struct address *b);
 
 /* The path of a Unix-domain address, NULL for the others. */
 const char *address_path(const struct address *address);

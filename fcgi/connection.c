@@ -110,6 +110,7 @@ connection_wait(struct connection *c, enum connection_wait what)
 {
     pthread_mutex_lock(&c->server->lock);
     c->deadline_ms = deadline_for(c, what);
+    c->idle = what == WAIT_REQUEST;
     pthread_mutex_unlock(&c->server->lock);
     if (io_rearm(c->server->io, &c->source, EPOLLIN) < 0) {
         connection_close(c);

@@ -21,6 +21,7 @@ struct connection {
     struct connection *next;
     struct connection *previous;
     int64_t deadline_ms; /* monotonic; 0 for none */
+    bool idle;           /* between two requests */
 };
 
 struct protocol {

@@ -128,6 +128,14 @@ datagram_ring_take(struct datagram_ring *ring, char *data, size_t size)
 }
 
 void
+datagram_ring_open(struct datagram_ring *ring)
+{
+    pthread_mutex_lock(&ring->lock);
+    ring->closed = false;
+    pthread_mutex_unlock(&ring->lock);
+}
+
+void
 datagram_ring_close(struct datagram_ring *ring)
 {
     pthread_mutex_lock(&ring->lock);

@@ -27,6 +27,9 @@ bool datagram_ring_put(struct datagram_ring *ring, const char *data,
  */
 int datagram_ring_take(struct datagram_ring *ring, char *data, size_t size);
 
+/* Lets a closed ring be used again. */
+void datagram_ring_open(struct datagram_ring *ring);
+
 /* Lets the taker end once it has taken everything. */
 void datagram_ring_close(struct datagram_ring *ring);
 

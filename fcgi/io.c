@@ -20,13 +20,12 @@ struct io {
     int epoll_fd;
     int stop_fd; /* eventfd: readable once the threads must end */
     atomic_bool stopping;
-    unsigned thread_count;   /* wanted */
-    unsigned thread_running; /* started */
+    unsigned thread_running;
     pthread_t *threads;
 };
 
 struct io *
-io_new(unsigned thread_count)
+io_new(void)
 {
     struct io *io = calloc(1, sizeof(*io));
     struct epoll_event event = { .events = EPOLLIN };
@@ -34,11 +33,9 @@ io_new(unsigned thread_count)
     if (io == NULL) {
         return NULL;
     }
-    io->thread_count = thread_count;
-    io->threads = calloc(thread_count, sizeof(*io->threads));
     io->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     io->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (io->threads == NULL || io->epoll_fd < 0 || io->stop_fd < 0 ||
+    if (io->epoll_fd < 0 || io->stop_fd < 0 ||
         epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD, io->stop_fd, &event) < 0) {
         io_free(io);
         return NULL;
@@ -68,9 +65,22 @@ run(void *argument)
 }
 
 int
-io_start(struct io *io)
+io_start(struct io *io, unsigned thread_count)
 {
-    while (io->thread_running < io->thread_count) {
+    pthread_t *threads =
+        reallocarray(io->threads, thread_count, sizeof(*threads));
+    uint64_t stops;
+
+    if (threads == NULL) {
+        return -1;
+    }
+    io->threads = threads;
+    /* What the last stop has left. */
+    if (read(io->stop_fd, &stops, sizeof(stops)) < 0 && errno != EAGAIN) {
+        return -1;
+    }
+    atomic_store(&io->stopping, false);
+    while (io->thread_running < thread_count) {
         int error =
             pthread_create(&io->threads[io->thread_running], NULL, run, io);
 

@@ -31,12 +31,19 @@ typedef void (*io_log_fn)(int level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Makes the set. Returns NULL with errno set. */
-struct io *io_new(unsigned thread_count);
+struct io *io_new(void);
 
-/* Starts the threads. Returns 0, or -1 with errno set. */
-int io_start(struct io *io) __attribute__((warn_unused_result));
+/*
+ * Starts so many threads, after io_new() or io_stop(). Returns 0, or -1 with
+ * errno set; some may run then.
+ */
+int io_start(struct io *io, unsigned thread_count)
+    __attribute__((warn_unused_result));
 
-/* Ends and joins the threads; no source is called afterwards. */
+/*
+ * Ends and joins the threads, each after the source it is at. What becomes
+ * ready meanwhile is called after the next io_start().
+ */
 void io_stop(struct io *io);
 
 /* Frees the set, after io_stop(); sources stay the caller's. */

@@ -1,5 +1,6 @@
 /* Listening sockets: binding, accepting, removing. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
@@ -22,6 +23,7 @@ struct listener {
     struct server *server;
     const struct protocol *protocol;
     struct address address;
+    bool keep_path;
     struct listener *next;
 
     /* Out of descriptors or memory: the deadline timer goes on accepting. */
@@ -72,6 +74,10 @@ accept_ready(struct io_source *source, uint32_t events)
     bool go_on = true;
 
     (void)events;
+    if (atomic_load(&server->draining)) {
+        atomic_store(&listener->paused, true);
+        return;
+    }
     for (int i = 0; i < ACCEPTS_PER_NOTICE; i++) {
         int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -111,9 +117,43 @@ bind_and_listen(int fd, const struct address *address, int backlog,
     return listen(fd, backlog);
 }
 
-int
-server_listen(struct server *server, const struct protocol *protocol,
-              const struct address *address, int backlog, unsigned mode)
+static struct listener *
+find_listener(const struct server *server, const struct address *address)
+{
+    struct listener *l = server->listeners;
+
+    while (l != NULL && !address_is(&l->address, address)) {
+        l = l->next;
+    }
+    return l;
+}
+
+/* Opens the socket, or takes over one that listens already. */
+static int
+open_socket(const struct server_listen *options)
+{
+    const struct address *address = &options->address;
+    int fd = options->fd;
+    int error;
+
+    if (fd >= 0) {
+        return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ? -1
+                                                                       : fd;
+    }
+    fd = socket(address->storage.ss_family,
+                SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 &&
+        bind_and_listen(fd, address, options->backlog, options->mode) < 0) {
+        error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static int
+add_listener(struct server *server, const struct server_listen *options)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
     int error;
@@ -122,29 +162,79 @@ server_listen(struct server *server, const struct protocol *protocol,
         return -1;
     }
     listener->server = server;
-    listener->protocol = protocol;
-    listener->address = *address;
+    listener->protocol = options->protocol;
+    listener->address = options->address;
+    listener->keep_path = options->keep_path;
     listener->source.ready = accept_ready;
-    listener->source.fd = socket(address->storage.ss_family,
-                                 SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener->source.fd < 0) {
-        goto out;
-    }
-    if (bind_and_listen(listener->source.fd, address, backlog, mode) < 0 ||
+    listener->source.fd = open_socket(options);
+    if (listener->source.fd < 0 ||
         io_add(server->io, &listener->source, EPOLLIN) < 0) {
-        goto out;
+        error = errno;
+        if (listener->source.fd >= 0) {
+            close(listener->source.fd);
+        }
+        free(listener);
+        errno = error;
+        return -1;
     }
     listener->next = server->listeners;
     server->listeners = listener;
     return 0;
-out:
-    error = errno;
-    if (listener->source.fd >= 0) {
-        close(listener->source.fd);
+}
+
+int
+server_listen(struct server *server, const struct server_listen *options)
+{
+    struct listener *known = find_listener(server, &options->address);
+    const char *path = address_path(&options->address);
+
+    if (known == NULL) {
+        return add_listener(server, options);
+    }
+    known->protocol = options->protocol;
+    if (path != NULL && chmod(path, options->mode) < 0) {
+        return -1;
+    }
+    return listen(known->source.fd, options->backlog);
+}
+
+static void
+free_listener(struct listener *listener)
+{
+    close(listener->source.fd);
+    if (address_path(&listener->address) != NULL && !listener->keep_path) {
+        unlink(address_path(&listener->address));
     }
     free(listener);
-    errno = error;
-    return -1;
+}
+
+void
+server_listen_only(struct server *server,
+                   bool (*wanted)(void *context, const struct address *address),
+                   void *context)
+{
+    struct listener **at = &server->listeners;
+
+    while (*at != NULL) {
+        struct listener *listener = *at;
+
+        if (wanted(context, &listener->address)) {
+            at = &listener->next;
+        } else {
+            *at = listener->next;
+            free_listener(listener);
+        }
+    }
+}
+
+void
+server_each_socket(struct server *server,
+                   void (*take)(void *context, int fd, bool keep_path),
+                   void *context)
+{
+    for (struct listener *l = server->listeners; l != NULL; l = l->next) {
+        take(context, l->source.fd, l->keep_path);
+    }
 }
 
 void
@@ -154,10 +244,6 @@ listeners_free(struct server *server)
         struct listener *listener = server->listeners;
 
         server->listeners = listener->next;
-        close(listener->source.fd);
-        if (address_path(&listener->address) != NULL) {
-            unlink(address_path(&listener->address));
-        }
-        free(listener);
+        free_listener(listener);
     }
 }

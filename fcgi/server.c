@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "connection.h"
 #include "server_internal.h"
@@ -24,6 +25,40 @@ on_timer(void *context)
         }
     }
     pthread_mutex_unlock(&server->lock);
+    if (!atomic_load(&server->draining)) {
+        listeners_resume(server);
+    }
+}
+
+static bool
+is_idle(struct server *server)
+{
+    const struct connection *c;
+
+    pthread_mutex_lock(&server->lock);
+    c = server->connections;
+    while (c != NULL && c->idle) {
+        c = c->next;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return c == NULL;
+}
+
+void
+server_drain(struct server *server, int64_t timeout_ms)
+{
+    int64_t end_ms = io_now_ms() + timeout_ms;
+
+    atomic_store(&server->draining, true);
+    while (!is_idle(server) && io_now_ms() < end_ms) {
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    }
+}
+
+void
+server_resume(struct server *server)
+{
+    atomic_store(&server->draining, false);
     listeners_resume(server);
 }
 
@@ -40,6 +75,12 @@ server_new(struct io *io, const struct server_options *options)
     server->options = *options;
     pthread_mutex_init(&server->lock, NULL);
     return server;
+}
+
+void
+server_configure(struct server *server, const struct server_options *options)
+{
+    server->options = *options;
 }
 
 int

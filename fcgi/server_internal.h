@@ -3,6 +3,7 @@
 #define FCGI_SERVER_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "server.h"
 
@@ -14,6 +15,7 @@ struct server {
     struct server_options options;
     struct listener *listeners; /* before io_start(): the main thread's */
     struct io_timer timer;
+    atomic_bool draining; /* no further connections are taken */
 
     pthread_mutex_t lock; /* the connection list and all deadlines */
     struct connection *connections;

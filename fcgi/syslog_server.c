@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -23,12 +24,17 @@ enum {
     RING_BYTES = 16 << 20, /* two receive buffers of the default size */
 };
 
+struct event_socket {
+    struct address address;
+    int fd;
+    bool keep_path; /* somebody else removes it */
+};
+
 struct syslog_server {
     io_log_fn log;
     syslog_message_fn message;
     void *context;
-    struct address addresses[SOCKETS_MAX];
-    struct pollfd sockets[SOCKETS_MAX + 1]; /* the last one in use: stop_fd */
+    struct event_socket sockets[SOCKETS_MAX];
     nfds_t socket_count;
     int stop_fd; /* eventfd */
     struct datagram_ring *ring;
@@ -83,40 +89,102 @@ set_receive_buffer(struct syslog_server *server, int fd, int wanted)
     }
 }
 
-int
-syslog_server_listen(struct syslog_server *server,
-                     const struct address *address, int rcvbuf_bytes,
-                     unsigned mode)
+static int
+bind_socket(const struct syslog_listen *options)
 {
-    int fd;
+    const struct address *address = &options->address;
+    int fd = socket(address->storage.ss_family,
+                    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int error;
 
-    if (server->socket_count == SOCKETS_MAX) {
-        errno = ENOBUFS;
-        return -1;
-    }
-    fd = socket(address->storage.ss_family,
-                SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -1;
-    }
-    if (address_path(address) != NULL
-            ? unix_socket_bind(fd, address, mode) < 0
-            : bind(fd, (const struct sockaddr *)&address->storage,
-                   address->len) < 0) {
+    if (fd >= 0 && (address_path(address) != NULL
+                        ? unix_socket_bind(fd, address, options->mode) < 0
+                        : bind(fd, (const struct sockaddr *)&address->storage,
+                               address->len) < 0)) {
         error = errno;
         close(fd);
         errno = error;
         return -1;
     }
-    if (address_path(address) == NULL) {
-        set_receive_buffer(server, fd, rcvbuf_bytes);
+    return fd;
+}
+
+static struct event_socket *
+find_socket(struct syslog_server *server, const struct address *address)
+{
+    for (nfds_t i = 0; i < server->socket_count; i++) {
+        if (address_is(&server->sockets[i].address, address)) {
+            return &server->sockets[i];
+        }
     }
-    server->addresses[server->socket_count] = *address;
-    server->sockets[server->socket_count].fd = fd;
-    server->sockets[server->socket_count].events = POLLIN;
-    server->socket_count++;
+    return NULL;
+}
+
+int
+syslog_server_listen(struct syslog_server *server,
+                     const struct syslog_listen *options)
+{
+    const char *path = address_path(&options->address);
+    struct event_socket *s = find_socket(server, &options->address);
+
+    if (s != NULL && path != NULL && chmod(path, options->mode) < 0) {
+        return -1;
+    }
+    if (s == NULL) {
+        int fd;
+
+        if (server->socket_count == SOCKETS_MAX) {
+            errno = ENOBUFS;
+            return -1;
+        }
+        fd = options->fd >= 0 ? options->fd : bind_socket(options);
+        if (fd < 0) {
+            return -1;
+        }
+        s = &server->sockets[server->socket_count++];
+        *s = (struct event_socket){ options->address, fd, options->keep_path };
+    }
+    if (path == NULL) {
+        set_receive_buffer(server, s->fd, options->rcvbuf_bytes);
+    }
     return 0;
+}
+
+static void
+close_socket(const struct event_socket *s)
+{
+    close(s->fd);
+    if (address_path(&s->address) != NULL && !s->keep_path) {
+        unlink(address_path(&s->address));
+    }
+}
+
+void
+syslog_server_listen_only(struct syslog_server *server,
+                          bool (*wanted)(void *context,
+                                         const struct address *address),
+                          void *context)
+{
+    nfds_t kept = 0;
+
+    for (nfds_t i = 0; i < server->socket_count; i++) {
+        if (wanted(context, &server->sockets[i].address)) {
+            server->sockets[kept++] = server->sockets[i];
+        } else {
+            close_socket(&server->sockets[i]);
+        }
+    }
+    server->socket_count = kept;
+}
+
+void
+syslog_server_each_socket(struct syslog_server *server,
+                          void (*take)(void *context, int fd, bool keep_path),
+                          void *context)
+{
+    for (nfds_t i = 0; i < server->socket_count; i++) {
+        take(context, server->sockets[i].fd, server->sockets[i].keep_path);
+    }
 }
 
 static void
@@ -151,15 +219,20 @@ static void *
 drain(void *argument)
 {
     struct syslog_server *server = argument;
-    struct pollfd *stop = &server->sockets[server->socket_count];
+    struct pollfd fds[SOCKETS_MAX + 1];
+    struct pollfd *stop = &fds[server->socket_count];
 
+    for (nfds_t i = 0; i < server->socket_count; i++) {
+        fds[i] = (struct pollfd){ server->sockets[i].fd, POLLIN, 0 };
+    }
+    *stop = (struct pollfd){ server->stop_fd, POLLIN, 0 };
     while (stop->revents == 0) {
-        if (poll(server->sockets, server->socket_count + 1, -1) < 0) {
+        if (poll(fds, server->socket_count + 1, -1) < 0) {
             continue;
         }
         for (nfds_t i = 0; i < server->socket_count; i++) {
-            if (server->sockets[i].revents != 0) {
-                drain_socket(server, server->sockets[i].fd);
+            if (fds[i].revents != 0) {
+                drain_socket(server, fds[i].fd);
             }
         }
     }
@@ -185,10 +258,14 @@ parse(void *argument)
 int
 syslog_server_start(struct syslog_server *server)
 {
+    uint64_t stops;
     int error;
 
-    server->sockets[server->socket_count].fd = server->stop_fd;
-    server->sockets[server->socket_count].events = POLLIN;
+    /* What the last stop has left. */
+    if (read(server->stop_fd, &stops, sizeof(stops)) < 0 && errno != EAGAIN) {
+        return -1;
+    }
+    datagram_ring_open(server->ring);
     error = pthread_create(&server->parser, NULL, parse, server);
     server->parsing = error == 0;
     if (error == 0) {
@@ -224,10 +301,7 @@ syslog_server_free(struct syslog_server *server)
         return;
     }
     for (nfds_t i = 0; i < server->socket_count; i++) {
-        close(server->sockets[i].fd);
-        if (address_path(&server->addresses[i]) != NULL) {
-            unlink(address_path(&server->addresses[i]));
-        }
+        close_socket(&server->sockets[i]);
     }
     if (server->stop_fd >= 0) {
         close(server->stop_fd);

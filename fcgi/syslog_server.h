@@ -6,6 +6,8 @@
 #ifndef FCGI_SYSLOG_SERVER_H
 #define FCGI_SYSLOG_SERVER_H
 
+#include <stdbool.h>
+
 #include "address.h"
 #include "io.h"
 
@@ -19,20 +21,45 @@ struct syslog_server *syslog_server_new(io_log_fn log,
                                         syslog_message_fn message,
                                         void *context);
 
+/* What to receive on. */
+struct syslog_listen {
+    struct address address;
+    int rcvbuf_bytes;
+    unsigned mode;  /* permission of a Unix-domain socket */
+    int fd;         /* inherited and bound already, to be owned; else -1 */
+    bool keep_path; /* a Unix-domain socket is not removed with the server */
+};
+
 /*
- * Receives on address, with a receive buffer of rcvbuf_bytes where the kernel
- * grants it (else it is logged what it does grant). Returns 0, or -1 with
- * errno set.
+ * Receives, or, where it does so already, takes over what is new of mode and
+ * receive buffer; where the kernel grants less than rcvbuf_bytes it is logged
+ * what it grants. To be called while the server is stopped. Returns 0, or -1
+ * with errno set.
  */
 int syslog_server_listen(struct syslog_server *server,
-                         const struct address *address, int rcvbuf_bytes,
-                         unsigned mode) __attribute__((warn_unused_result));
+                         const struct syslog_listen *listen)
+    __attribute__((warn_unused_result));
+
+/* As server_listen_only(), while the server is stopped. */
+void syslog_server_listen_only(struct syslog_server *server,
+                               bool (*wanted)(void *context,
+                                              const struct address *address),
+                               void *context);
+
+/* Calls take for each socket, which stays the server's; while stopped. */
+void syslog_server_each_socket(struct syslog_server *server,
+                               void (*take)(void *context, int fd,
+                                            bool keep_path),
+                               void *context);
 
 /* Starts both threads. Returns 0, or -1 with errno set. */
 int syslog_server_start(struct syslog_server *server)
     __attribute__((warn_unused_result));
 
-/* Ends both threads; what has been received is still handed over. */
+/*
+ * Ends both threads; what has been received is still handed over. It may be
+ * started again.
+ */
 void syslog_server_stop(struct syslog_server *server);
 
 /* Closes the sockets and removes Unix-domain ones, after the stop. */

@@ -8,40 +8,51 @@
  *        └──────────▶ uploads (lock) ──▶ store (lock) ◀──────┘
  *                        └─▶ gauges: /proc, a netlink socket per thread
  *
- *   main thread: starts, waits for a signal, stops
+ *   main thread: starts, waits for signals, reloads, stops. To reload, and to
+ *   take a snapshot, it stops all other threads for a moment: what comes in
+ *   meanwhile waits in the sockets.
  */
 #include "daemon.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "alloc.h"
+#include "inherited.h"
 #include "log.h"
 #include "probe.h"
 #include "server.h"
 #include "syslog_server.h"
 
-enum { TICK_MS = 250 };
+enum {
+    TICK_MS = 250,
+    DRAIN_MS = 500,   /* for requests that have begun */
+    ALIVE_MS = 10000, /* a tick that is so late has not come */
+};
 
 struct daemon {
-    const struct config *config;
+    struct config *config; /* owned */
     struct sidecar sidecar;
     struct io *io;
     struct server *server;
     struct syslog_server *syslog;
     struct io_timer timer;
     bool started;
+    atomic_llong ticked_ms; /* when the timer was served last */
 };
 
 static void
 tick(void *context)
 {
-    const struct daemon *daemon = context;
+    struct daemon *daemon = context;
 
     uploads_tick(daemon->sidecar.uploads, io_now_ms());
+    atomic_store(&daemon->ticked_ms, io_now_ms());
 }
 
 /*
@@ -61,61 +72,97 @@ held_max(const struct config *config)
     return (int)(left > all / 4 ? left : all / 4);
 }
 
-static int
-open_store(struct daemon *daemon)
+static struct uploads_options
+uploads_options(const struct config *config, const struct store *store)
 {
-    const struct config *config = daemon->config;
     struct uploads_options options = {
         .check_interval_ms = config->check_interval_ms,
         .inactive_timeout_ms = config->inactive_timeout_ms,
         .held_max = held_max(config),
         .clock_ms = io_now_ms,
     };
-    const char *message = NULL;
 
     memcpy(options.gauges, config->gauges, sizeof(options.gauges));
-    daemon->sidecar.store = store_new(&message);
-    if (daemon->sidecar.store == NULL) {
-        log_write(LOG_EMERG, "the store cannot be opened: %s", message);
-        return -1;
+    for (const struct zone_config *z = config->zones; z; z = z->next) {
+        options.ttl_ms[store_zone_find(store, z->name)] = z->ttl_ms;
+    }
+    return options;
+}
+
+static struct server_options
+server_options(struct daemon *daemon, const struct config *config)
+{
+    return (struct server_options){
+        .handler = { sidecar_body, sidecar_respond, &daemon->sidecar },
+        .log = log_write,
+        .header_timeout_ms = config->client_header_timeout_ms,
+        .body_timeout_ms = config->client_body_timeout_ms,
+        .keepalive_timeout_ms = config->keepalive_timeout_ms,
+        .connections_max = (unsigned)config->worker_connections,
+    };
+}
+
+/* Zones that are not configured any more go first, they make room. */
+static int
+set_zones(struct store *store, const struct config *config)
+{
+    for (int i = 0; i < ZONES_MAX; i++) {
+        const char *name = store_zone_name(store, i);
+        const struct zone_config *z = config->zones;
+
+        while (name != NULL && z != NULL && strcmp(z->name, name) != 0) {
+            z = z->next;
+        }
+        if (name != NULL && z == NULL) {
+            log_write(LOG_NOTICE, "zone \"%s\" is gone, with its uploads",
+                      name);
+            store_zone_remove(store, i);
+        }
     }
     for (const struct zone_config *z = config->zones; z; z = z->next) {
-        int zone =
-            store_zone_add(daemon->sidecar.store, z->name, z->size_bytes);
-
-        if (zone < 0) {
+        if (store_zone_set(store, z->name, z->size_bytes) < 0) {
             log_write(LOG_EMERG, "zone \"%s\" cannot be added", z->name);
             return -1;
         }
-        options.ttl_ms[zone] = z->ttl_ms;
     }
-    daemon->sidecar.uploads = uploads_new(daemon->sidecar.store, &options);
     return 0;
 }
 
 static int
 open_listen(struct daemon *daemon, const struct listen_config *listen)
 {
+    static const struct protocol *const protocols[] = {
+        [LISTEN_FASTCGI] = &fastcgi_protocol,
+        [LISTEN_SCGI] = &scgi_protocol,
+        [LISTEN_EITHER] = &either_protocol,
+    };
+    bool is_syslog = listen->protocol == LISTEN_SYSLOG;
+    struct inherited inherited =
+        inherited_take(&listen->address, is_syslog ? SOCK_DGRAM : SOCK_STREAM);
     char text[ADDRESS_TEXT_MAX];
-    int result = -1;
+    int result;
 
-    switch (listen->protocol) {
-    case LISTEN_FASTCGI:
-        result = server_listen(daemon->server, &fastcgi_protocol,
-                               &listen->address, listen->backlog, listen->mode);
-        break;
-    case LISTEN_SCGI:
-        result = server_listen(daemon->server, &scgi_protocol, &listen->address,
-                               listen->backlog, listen->mode);
-        break;
-    case LISTEN_EITHER:
-        result = server_listen(daemon->server, &either_protocol,
-                               &listen->address, listen->backlog, listen->mode);
-        break;
-    case LISTEN_SYSLOG:
-        result = syslog_server_listen(daemon->syslog, &listen->address,
-                                      (int)listen->rcvbuf_bytes, listen->mode);
-        break;
+    if (is_syslog) {
+        struct syslog_listen options = {
+            .address = listen->address,
+            .rcvbuf_bytes = (int)listen->rcvbuf_bytes,
+            .mode = listen->mode,
+            .fd = inherited.fd,
+            .keep_path = inherited.given,
+        };
+
+        result = syslog_server_listen(daemon->syslog, &options);
+    } else {
+        struct server_listen options = {
+            .protocol = protocols[listen->protocol],
+            .address = listen->address,
+            .backlog = listen->backlog,
+            .mode = listen->mode,
+            .fd = inherited.fd,
+            .keep_path = inherited.given,
+        };
+
+        result = server_listen(daemon->server, &options);
     }
     if (result < 0) {
         address_format(&listen->address, text, sizeof(text));
@@ -125,19 +172,73 @@ open_listen(struct daemon *daemon, const struct listen_config *listen)
 }
 
 static int
+open_listens(struct daemon *daemon, const struct config *config)
+{
+    for (const struct listen_config *l = config->listens; l; l = l->next) {
+        if (open_listen(daemon, l) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static bool
+is_listen(const struct config *config, const struct address *address,
+          bool is_syslog)
+{
+    const struct listen_config *l = config->listens;
+
+    while (l != NULL && (!address_is(&l->address, address) ||
+                         (l->protocol == LISTEN_SYSLOG) != is_syslog)) {
+        l = l->next;
+    }
+    return l != NULL;
+}
+
+static bool
+is_request_listen(void *config, const struct address *address)
+{
+    return is_listen(config, address, false);
+}
+
+static bool
+is_syslog_listen(void *config, const struct address *address)
+{
+    return is_listen(config, address, true);
+}
+
+static void
+close_other_listens(struct daemon *daemon, struct config *config)
+{
+    server_listen_only(daemon->server, is_request_listen, config);
+    syslog_server_listen_only(daemon->syslog, is_syslog_listen, config);
+}
+
+static int
+open_store(struct daemon *daemon)
+{
+    struct uploads_options options;
+    const char *message = NULL;
+
+    daemon->sidecar.store = store_new(&message);
+    if (daemon->sidecar.store == NULL) {
+        log_write(LOG_EMERG, "the store cannot be opened: %s", message);
+        return -1;
+    }
+    if (set_zones(daemon->sidecar.store, daemon->config) < 0) {
+        return -1;
+    }
+    options = uploads_options(daemon->config, daemon->sidecar.store);
+    daemon->sidecar.uploads = uploads_new(daemon->sidecar.store, &options);
+    return 0;
+}
+
+static int
 open_sockets(struct daemon *daemon)
 {
-    const struct config *config = daemon->config;
-    struct server_options options = {
-        .handler = { sidecar_body, sidecar_respond, &daemon->sidecar },
-        .log = log_write,
-        .header_timeout_ms = config->client_header_timeout_ms,
-        .body_timeout_ms = config->client_body_timeout_ms,
-        .keepalive_timeout_ms = config->keepalive_timeout_ms,
-        .connections_max = (unsigned)config->worker_connections,
-    };
+    struct server_options options = server_options(daemon, daemon->config);
 
-    daemon->io = io_new((unsigned)config->worker_threads);
+    daemon->io = io_new();
     daemon->syslog =
         syslog_server_new(log_write, sidecar_log_line, &daemon->sidecar);
     if (daemon->io == NULL || daemon->syslog == NULL) {
@@ -149,22 +250,19 @@ open_sockets(struct daemon *daemon)
         log_write(LOG_EMERG, "the server cannot be made: %m");
         return -1;
     }
-    for (const struct listen_config *l = config->listens; l; l = l->next) {
-        if (open_listen(daemon, l) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return open_listens(daemon, daemon->config);
 }
 
 struct daemon *
-daemon_new(const struct config *config)
+daemon_new(struct config *config)
 {
     struct daemon *daemon = alloc_zeroed(1, sizeof(*daemon));
 
     daemon->config = config;
     daemon->sidecar.config = config;
-    if (open_store(daemon) < 0 || open_sockets(daemon) < 0) {
+    if (open_store(daemon) < 0 || open_sockets(daemon) < 0 ||
+        io_timer_start(&daemon->timer, daemon->io, TICK_MS, tick, daemon) < 0 ||
+        server_start(daemon->server) < 0) {
         daemon_free(daemon);
         return NULL;
     }
@@ -175,13 +273,76 @@ int
 daemon_start(struct daemon *daemon)
 {
     daemon->started = true;
-    if (io_timer_start(&daemon->timer, daemon->io, TICK_MS, tick, daemon) < 0 ||
-        server_start(daemon->server) < 0 ||
-        syslog_server_start(daemon->syslog) < 0 || io_start(daemon->io) < 0) {
+    atomic_store(&daemon->ticked_ms, io_now_ms());
+    server_resume(daemon->server);
+    if (syslog_server_start(daemon->syslog) < 0 ||
+        io_start(daemon->io, (unsigned)daemon->config->worker_threads) < 0) {
         log_write(LOG_EMERG, "the threads cannot be started: %m");
         return -1;
     }
     return 0;
+}
+
+void
+daemon_stop(struct daemon *daemon)
+{
+    if (daemon->started) {
+        syslog_server_stop(daemon->syslog);
+        io_stop(daemon->io);
+    }
+    daemon->started = false;
+}
+
+void
+daemon_drain(struct daemon *daemon)
+{
+    server_drain(daemon->server, DRAIN_MS);
+}
+
+bool
+daemon_is_alive(struct daemon *daemon, int64_t now_ms)
+{
+    return now_ms - atomic_load(&daemon->ticked_ms) < ALIVE_MS;
+}
+
+int
+daemon_configure(struct daemon *daemon, struct config *config)
+{
+    struct server_options server = server_options(daemon, config);
+    struct uploads_options uploads;
+
+    if (open_listens(daemon, config) < 0) {
+        /* Those that were opened anew go, the others have their old options. */
+        close_other_listens(daemon, daemon->config);
+        if (open_listens(daemon, daemon->config) < 0) {
+            log_write(LOG_ALERT, "listening as before is not possible");
+        }
+        return -1;
+    }
+    close_other_listens(daemon, config);
+    if (set_zones(daemon->sidecar.store, config) < 0) {
+        abort(); /* the configuration has no more zones than the store */
+    }
+    uploads = uploads_options(config, daemon->sidecar.store);
+    uploads_configure(daemon->sidecar.uploads, &uploads);
+    server_configure(daemon->server, &server);
+    daemon->sidecar.config = config;
+    config_free(daemon->config);
+    daemon->config = config;
+    return 0;
+}
+
+void
+daemon_each_socket(struct daemon *daemon, daemon_socket_fn take, void *context)
+{
+    server_each_socket(daemon->server, take, context);
+    syslog_server_each_socket(daemon->syslog, take, context);
+}
+
+struct store *
+daemon_store(struct daemon *daemon)
+{
+    return daemon->sidecar.store;
 }
 
 void
@@ -190,15 +351,13 @@ daemon_free(struct daemon *daemon)
     if (daemon == NULL) {
         return;
     }
-    if (daemon->started) {
-        syslog_server_stop(daemon->syslog);
-        io_stop(daemon->io);
-        io_timer_release(&daemon->timer);
-    }
+    daemon_stop(daemon);
+    io_timer_release(&daemon->timer);
     syslog_server_free(daemon->syslog);
     server_free(daemon->server);
     io_free(daemon->io);
     uploads_free(daemon->sidecar.uploads);
     store_free(daemon->sidecar.store);
+    config_free(daemon->config);
     free(daemon);
 }

@@ -2,25 +2,18 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "check_nginx.h"
 #include "config.h"
-#include "daemon.h"
 #include "import.h"
+#include "lifecycle.h"
 #include "log.h"
 #include "paths.h"
-
-#ifndef VERSION
-#define VERSION "unknown"
-#endif
 
 #ifdef __clang__
 #define COMPILER "clang " __clang_version__
@@ -39,7 +32,8 @@ static const char usage[] =
     "  -V             show version and build options and exit\n"
     "  -t             test configuration and exit\n"
     "  -T             test configuration, dump it and exit\n"
-    "  -s signal      send a signal to the running daemon: stop, quit, reopen\n"
+    "  -s signal      send a signal to the running daemon: stop, quit, reload,\n"
+    "                 reopen\n"
     "  -c file        the configuration (default: the built-in one)\n"
     "  -g directives  directives in front of those of the file\n"
     "  --import file  print what the nginx configuration has for the module, "
@@ -157,7 +151,8 @@ send_signal(const char *name, const char *pid_file)
         int number;
     } signals[] = { { "stop", SIGTERM },
                     { "quit", SIGQUIT },
-                    { "reopen", SIGUSR1 } };
+                    { "reopen", SIGUSR1 },
+                    { "reload", SIGHUP } };
     FILE *stream;
     char line[32] = "";
     long pid;
@@ -185,91 +180,27 @@ send_signal(const char *name, const char *pid_file)
     return refuse_option("option: \"-s\"", name);
 }
 
-/* Each upload and each kept connection takes descriptors: all we may have. */
-static void
-raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
+/* -t and -T. As with nginx the log is opened, too. */
 static int
-write_pid(const char *path)
+test(const struct config *config, const struct options *options,
+     const struct buffer *dump)
 {
-    FILE *stream = fopen(path, "we");
-    bool written = false;
-
-    if (stream != NULL) {
-        written = fprintf(stream, "%d\n", (int)getpid()) > 0;
-        written = fclose(stream) == 0 && written;
-    }
-    if (!written) {
-        log_write(LOG_EMERG, "open() \"%s\" failed (%d: %m)", path, errno);
-    }
-    return written ? 0 : -1;
-}
-
-/* Blocks what we wait for, in this and all later threads. */
-static void
-block_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGQUIT);
-    sigaddset(set, SIGHUP);
-    sigaddset(set, SIGUSR1);
-    sigaddset(set, SIGUSR2);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-static void
-wait_for_stop(const sigset_t *set)
-{
-    int number = 0;
-
-    while (number != SIGTERM && number != SIGINT && number != SIGQUIT) {
-        if (sigwait(set, &number) != 0) {
-            break;
-        }
-        if (number == SIGUSR1 && log_reopen() < 0) {
-            log_write(LOG_ERR, "the log cannot be opened anew: %m");
-        }
-    }
-    log_write(LOG_NOTICE, "signal %d received, stopping", number);
-}
-
-static int
-run(const struct config *config)
-{
-    struct daemon *daemon;
-    sigset_t signals;
-    int status = EXIT_FAILURE;
+    const char *file = options->file ? options->file : "(built-in)";
 
     if (log_open(config->error_log, config->error_log_level) < 0) {
-        log_write(LOG_EMERG, "open() \"%s\" failed (%d: %m)", config->error_log,
-                  errno);
+        fprintf(stderr,
+                "upload-progressd: [emerg] open() \"%s\" failed (%d: %s)\n"
+                "upload-progressd: configuration file %s test failed\n",
+                config->error_log, errno, strerrordesc_np(errno), file);
         return EXIT_FAILURE;
     }
-    raise_descriptor_limit();
-    daemon = daemon_new(config);
-    if (daemon == NULL) {
-        return EXIT_FAILURE;
-    }
-    block_signals(&signals); /* after libfcgi, which installs handlers */
-    if (daemon_start(daemon) == 0 && write_pid(config->pid) == 0) {
-        log_write(LOG_NOTICE, "upload-progressd/" VERSION " started");
-        wait_for_stop(&signals);
-        status = EXIT_SUCCESS;
-    }
-    daemon_free(daemon);
-    unlink(config->pid);
-    return status;
+    fprintf(stderr,
+            "upload-progressd: configuration file %s test is successful\n",
+            file);
+    return options->dump &&
+                   fwrite(dump->data, 1, dump->len, stdout) != dump->len
+               ? EXIT_FAILURE
+               : EXIT_SUCCESS;
 }
 
 int
@@ -297,16 +228,13 @@ main(int argc, char **argv)
     } else if (options.signal != NULL) {
         status = send_signal(options.signal, config->pid);
     } else if (options.test) {
-        fprintf(stderr,
-                "upload-progressd: configuration file %s test is successful\n",
-                options.file ? options.file : "(built-in)");
-        status = EXIT_SUCCESS;
-        if (options.dump &&
-            fwrite(dump.data, 1, dump.len, stdout) != dump.len) {
-            status = EXIT_FAILURE;
-        }
+        status = test(config, &options, &dump);
     } else {
-        status = run(config);
+        struct lifecycle_source source = { options.file, options.globals,
+                                           argv };
+
+        status = lifecycle_run(config, &source);
+        config = NULL;
     }
     buffer_release(&dump);
     config_free(config);

@@ -1,7 +1,11 @@
-/* Where the built-in configuration and the snippets meet; set by the build. */
+/* The version, and where built-in configuration and snippets meet; the build's.
+ */
 #ifndef SIDECAR_PATHS_H
 #define SIDECAR_PATHS_H
 
+#ifndef VERSION
+#define VERSION "unknown"
+#endif
 #ifndef RUNDIR
 #define RUNDIR "/run/upload-progressd"
 #endif

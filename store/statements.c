@@ -36,6 +36,7 @@ const char *const store_statement_sql[STATEMENTS] = {
         " WHERE zone = ?1 AND id = ?2 AND attempt = ?3 AND finished_ms = 0"
         " AND received_bytes <= ?4",
     [DELETE] = "DELETE FROM upload WHERE zone = ? AND id = ? AND attempt = ?",
+    [DELETE_ZONE] = "DELETE FROM upload WHERE zone = ?",
     [DUE] = "SELECT " UPLOAD_FIELDS " FROM upload"
             " WHERE check_ms > 0 AND check_ms <= ? ORDER BY check_ms LIMIT ?",
     [EXPIRED] = "SELECT zone, id, attempt FROM upload"
@@ -48,6 +49,11 @@ const char *const store_statement_sql[STATEMENTS] = {
     [SPOOL_ADD] = "INSERT OR IGNORE INTO spool (pid, connection,"
                   " request_hash, id, path, fd, seen_ms)"
                   " VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [SPOOL_LOAD] = "INSERT INTO spool (row, pid, connection, request_hash,"
+                   " id, path, fd, seen_ms, uncertain_until_ms)"
+                   " VALUES (?, ?, ?, ?, ?, ?, -1, ?, ?)",
+    [ALL_UPLOADS] = "SELECT " UPLOAD_FIELDS " FROM upload",
+    [ALL_SPOOLS] = "SELECT " SPOOL_FIELDS " FROM spool",
     [SPOOL_FOUND] = "UPDATE spool SET fd = ?2, held_fd = ?3"
                     " WHERE row = ?1 AND fd < 0",
     [SPOOL_TAKE] = "DELETE FROM spool WHERE row = ? RETURNING held_fd",

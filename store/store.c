@@ -30,7 +30,13 @@ static const char schema[] =
                    " uncertain_until_ms INTEGER NOT NULL DEFAULT 0,"
                    " UNIQUE (pid, connection, path));"
                    "CREATE INDEX spool_id ON spool (id) WHERE id <> '';"
-                   "CREATE INDEX spool_unresolved ON spool (pid) WHERE fd < 0;";
+                   "CREATE INDEX spool_unresolved ON spool (pid) WHERE fd < 0;"
+                   /* Filled for a snapshot. */
+                   "CREATE TABLE zone (zone INTEGER PRIMARY KEY, name TEXT NOT NULL);"
+                   "CREATE TABLE moment (monotonic_ms INTEGER NOT NULL,"
+                   " wall_ms INTEGER NOT NULL, boot_id TEXT NOT NULL);"
+                   "PRAGMA application_id = 1970302052;" /* "upld" */
+                   "PRAGMA user_version = 1;";
 
 struct store *
 store_new(const char **message)
@@ -74,7 +80,7 @@ store_free(struct store *store)
     for (int i = 0; i < STATEMENTS; i++) {
         sqlite3_finalize(store->statements[i]);
     }
-    for (int i = 0; i < store->zone_count; i++) {
+    for (int i = 0; i < ZONES_MAX; i++) {
         free(store->zones[i].name);
     }
     sqlite3_close(store->db);
@@ -90,27 +96,67 @@ store_error(struct store *store, char *text, size_t size)
     pthread_mutex_unlock(&store->lock);
 }
 
-int
-store_zone_add(struct store *store, const char *name, int64_t size_bytes)
+/* The zone of that name, else a free one; -1 if there is neither. */
+static int
+place_for(const struct store *store, const char *name)
 {
-    struct zone *zone = &store->zones[store->zone_count];
+    int zone = store_zone_find(store, name);
 
-    if (store->zone_count == ZONES_MAX || store_zone_find(store, name) >= 0) {
+    for (int i = 0; i < ZONES_MAX && zone < 0; i++) {
+        zone = store->zones[i].name == NULL ? i : -1;
+    }
+    return zone;
+}
+
+int
+store_zone_set(struct store *store, const char *name, int64_t size_bytes)
+{
+    int zone = place_for(store, name);
+    unsigned evicted = 0;
+
+    if (zone < 0) {
         return -1;
     }
-    zone->name = strdup(name);
-    if (zone->name == NULL) {
-        return -1;
+    if (store->zones[zone].name == NULL) {
+        store->zones[zone].name = strdup(name);
+        if (store->zones[zone].name == NULL) {
+            return -1;
+        }
     }
-    zone->size_bytes = size_bytes;
-    return store->zone_count++;
+    store->zones[zone].size_bytes = size_bytes;
+    pthread_mutex_lock(&store->lock);
+    /* What runs stays, even where it is too much. */
+    store_make_room_locked(store, zone, 0, &evicted);
+    pthread_mutex_unlock(&store->lock);
+    return zone;
+}
+
+void
+store_zone_remove(struct store *store, int zone)
+{
+    sqlite3_stmt *s;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, DELETE_ZONE);
+    sqlite3_bind_int(s, 1, zone);
+    store_run_locked(s);
+    free(store->zones[zone].name);
+    store->zones[zone] = (struct zone){ .name = NULL };
+    pthread_mutex_unlock(&store->lock);
+}
+
+const char *
+store_zone_name(const struct store *store, int zone)
+{
+    return store->zones[zone].name;
 }
 
 int
 store_zone_find(const struct store *store, const char *name)
 {
-    for (int i = 0; i < store->zone_count; i++) {
-        if (strcmp(store->zones[i].name, name) == 0) {
+    for (int i = 0; i < ZONES_MAX; i++) {
+        if (store->zones[i].name != NULL &&
+            strcmp(store->zones[i].name, name) == 0) {
             return i;
         }
     }

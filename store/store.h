@@ -38,10 +38,63 @@ void store_free(struct store *store);
 void store_error(struct store *store, char *text, size_t size);
 
 /*
- * Adds a zone of size_bytes. Returns its index, or -1 when the name is taken
- * or there are ZONES_MAX. To be called before other threads use the store.
+ * Adds a zone of size_bytes, or gives the one of that name another size: where
+ * it has more, its oldest finished uploads go. Returns its index, or -1 when
+ * there are ZONES_MAX. To be called while no other thread uses the store.
  */
-int store_zone_add(struct store *store, const char *name, int64_t size_bytes);
+int store_zone_set(struct store *store, const char *name, int64_t size_bytes);
+
+/*
+ * Removes a zone with all of its uploads; its index may be another's then. To
+ * be called while no other thread uses the store.
+ */
+void store_zone_remove(struct store *store, int zone);
+
+/* When a snapshot was taken, or is loaded. */
+struct store_moment {
+    int64_t monotonic_ms; /* the clock of all times in the store */
+    int64_t wall_ms;      /* since 1970 */
+    char boot_id[37];     /* of the boot that the monotonic clock belongs to */
+};
+
+/*
+ * Copies all that is stored into a database file, which is overwritten; other
+ * threads go on meanwhile. The file is synchronised to disk. Returns 0, or -1
+ * with a text in *message, to be freed.
+ */
+int store_snapshot_save(struct store *store, const char *path,
+                        const struct store_moment *now, char **message)
+    __attribute__((warn_unused_result));
+
+/* The same into an empty file that is open, such as that of memfd_create(2). */
+int store_snapshot_write(struct store *store, int fd,
+                         const struct store_moment *now, char **message)
+    __attribute__((warn_unused_result));
+
+/* What a snapshot has brought. */
+struct store_loaded {
+    int64_t uploads;
+    int64_t without_zone; /* left out: their zone is not configured any more */
+};
+
+/*
+ * Takes a snapshot over, its times moved by what has passed since. Nothing is
+ * changed where it is damaged or not one: then it returns -1, with a text in
+ * *message, to be freed. To be called while no other thread uses the store.
+ */
+int store_snapshot_load(struct store *store, const char *path,
+                        const struct store_moment *now,
+                        struct store_loaded *loaded, char **message)
+    __attribute__((warn_unused_result));
+
+/* The same from an open file. */
+int store_snapshot_read(struct store *store, int fd,
+                        const struct store_moment *now,
+                        struct store_loaded *loaded, char **message)
+    __attribute__((warn_unused_result));
+
+/* The name of a zone, or NULL where there is none of that index. */
+const char *store_zone_name(const struct store *store, int zone);
 
 /* The index of a zone, or -1. */
 int store_zone_find(const struct store *store, const char *name);

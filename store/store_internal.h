@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 
 #include "store.h"
 
@@ -16,11 +17,15 @@ enum statement {
     PUT,
     MEASURED,
     DELETE,
+    DELETE_ZONE,
     DUE,
     EXPIRED,
     OLDEST_FINISHED,
     COUNT,
     SPOOL_ADD,
+    SPOOL_LOAD,
+    ALL_UPLOADS, /* the next two are for a snapshot's own connection */
+    ALL_SPOOLS,
     SPOOL_FOUND,
     SPOOL_TAKE,
     SPOOL_OF_UPLOAD,
@@ -33,14 +38,13 @@ enum statement {
 };
 
 struct zone {
-    char *name; /* owned */
+    char *name; /* owned; NULL: free */
     int64_t size_bytes;
     int64_t used_bytes; /* under the lock */
 };
 
 struct store {
     struct zone zones[ZONES_MAX]; /* names and sizes fixed before threads */
-    int zone_count;
 
     pthread_mutex_t lock; /* everything below */
     sqlite3 *db;
@@ -52,6 +56,22 @@ extern const char *const store_statement_sql[STATEMENTS];
 
 /* A statement, reset and without bindings. */
 sqlite3_stmt *store_statement_locked(struct store *store, enum statement which);
+
+/*
+ * Reads the row that a statement over the columns of a table has come to.
+ * Returns false where it cannot be one of ours.
+ */
+bool store_read_upload(sqlite3_stmt *s, struct upload *upload);
+bool store_read_spool(sqlite3_stmt *s, struct spool *spool);
+
+/* Writes a row as it is; a new one counts in its zone. */
+enum store_result store_write_upload_locked(struct store *store,
+                                            const struct upload *upload);
+
+/* Deletes the oldest finished uploads of a zone until so much is free. */
+enum store_result store_make_room_locked(struct store *store, int zone,
+                                         int64_t wanted_bytes,
+                                         unsigned *evicted);
 
 /* Runs a statement that returns no rows, and resets it. */
 enum store_result store_run_locked(sqlite3_stmt *statement);

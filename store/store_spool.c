@@ -10,6 +10,41 @@ read_text(sqlite3_stmt *s, int column, char *to, size_t size)
     snprintf(to, size, "%s", (const char *)sqlite3_column_text(s, column));
 }
 
+static void
+read_row(sqlite3_stmt *s, struct spool *spool)
+{
+    spool->row = sqlite3_column_int64(s, 0);
+    spool->pid = sqlite3_column_int64(s, 1);
+    spool->connection = sqlite3_column_int64(s, 2);
+    spool->request_hash = (uint64_t)sqlite3_column_int64(s, 3);
+    read_text(s, 4, spool->id, sizeof(spool->id));
+    read_text(s, 5, spool->path, sizeof(spool->path));
+    spool->fd = sqlite3_column_int64(s, 6);
+    spool->seen_ms = sqlite3_column_int64(s, 7);
+    spool->held_fd = sqlite3_column_int64(s, 8);
+    spool->uncertain_until_ms = sqlite3_column_int64(s, 9);
+}
+
+bool
+store_read_spool(sqlite3_stmt *s, struct spool *spool)
+{
+    for (int column = 0; column < sqlite3_column_count(s); column++) {
+        bool is_text = column == 4 || column == 5;
+
+        if (sqlite3_column_type(s, column) !=
+            (is_text ? SQLITE_TEXT : SQLITE_INTEGER)) {
+            return false;
+        }
+    }
+    if (sqlite3_column_bytes(s, 4) > UPLOAD_ID_MAX ||
+        sqlite3_column_bytes(s, 5) > SPOOL_PATH_MAX) {
+        return false;
+    }
+    read_row(s, spool);
+    return spool->row > 0 && spool->seen_ms >= 0 &&
+           spool->uncertain_until_ms >= 0;
+}
+
 static int
 read_rows(sqlite3_stmt *s, struct spool *spools, int max)
 {
@@ -17,18 +52,7 @@ read_rows(sqlite3_stmt *s, struct spool *spools, int max)
     int code;
 
     while ((code = sqlite3_step(s)) == SQLITE_ROW && count < max) {
-        struct spool *spool = &spools[count++];
-
-        spool->row = sqlite3_column_int64(s, 0);
-        spool->pid = sqlite3_column_int64(s, 1);
-        spool->connection = sqlite3_column_int64(s, 2);
-        spool->request_hash = (uint64_t)sqlite3_column_int64(s, 3);
-        read_text(s, 4, spool->id, sizeof(spool->id));
-        read_text(s, 5, spool->path, sizeof(spool->path));
-        spool->fd = sqlite3_column_int64(s, 6);
-        spool->seen_ms = sqlite3_column_int64(s, 7);
-        spool->held_fd = sqlite3_column_int64(s, 8);
-        spool->uncertain_until_ms = sqlite3_column_int64(s, 9);
+        read_row(s, &spools[count++]);
     }
     sqlite3_reset(s);
     return code == SQLITE_DONE || code == SQLITE_ROW ? count : -1;

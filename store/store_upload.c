@@ -116,6 +116,55 @@ store_upload_find(struct store *store, int zone, const char *id,
     return found(count);
 }
 
+static bool
+is_time(int64_t time_ms)
+{
+    return time_ms >= 0 && time_ms < INT64_MAX / 4;
+}
+
+/* Whether the numbers can be; nobody has to compute with others. */
+static bool
+is_sound(const struct upload *upload)
+{
+    return upload->zone >= 0 && upload->zone < ZONES_MAX &&
+           upload->state >= UPLOAD_UPLOADING && upload->state <= UPLOAD_ERROR &&
+           upload->size_bytes >= -1 && upload->received_bytes >= 0 &&
+           is_time(upload->started_ms) && is_time(upload->updated_ms) &&
+           is_time(upload->finished_ms) && is_time(upload->expires_ms) &&
+           is_time(upload->check_ms) && is_time(upload->gone_ms) &&
+           is_time(upload->ttl_ms) && is_time(upload->mark_ms[0]) &&
+           is_time(upload->mark_ms[1]) && upload->mark_bytes[0] >= 0 &&
+           upload->mark_bytes[1] >= 0 && upload->gauge >= 0 &&
+           upload->gauge < 16 &&
+           (upload->state == UPLOAD_UPLOADING) == (upload->finished_ms == 0);
+}
+
+bool
+store_read_upload(sqlite3_stmt *s, struct upload *upload)
+{
+    size_t id_len = (size_t)sqlite3_column_bytes(s, 1);
+    size_t socket_len = (size_t)sqlite3_column_bytes(s, 3);
+
+    if (sqlite3_column_type(s, 1) != SQLITE_TEXT || id_len == 0 ||
+        id_len > UPLOAD_ID_MAX || sqlite3_column_type(s, 2) != SQLITE_BLOB ||
+        sqlite3_column_bytes(s, 2) != UPLOAD_ATTEMPT_BYTES ||
+        (socket_len != 0 && socket_len != sizeof(upload->socket))) {
+        return false;
+    }
+    for (int column = 4; column < sqlite3_column_count(s); column++) {
+        if (sqlite3_column_type(s, column) != SQLITE_INTEGER) {
+            return false;
+        }
+    }
+    read_row(s, upload);
+    for (size_t i = 0; i < id_len; i++) {
+        if (upload->id[i] < ' ' || upload->id[i] > '~') {
+            return false;
+        }
+    }
+    return is_sound(upload);
+}
+
 static enum store_result
 get_locked(struct store *store, int zone, const char *id,
            const uint8_t *attempt, struct upload *upload)
@@ -215,17 +264,17 @@ delete_first_locked(struct store *store, sqlite3_stmt *s)
     return delete_locked(store, upload.zone, upload.id, upload.attempt);
 }
 
-static enum store_result
-make_room_locked(struct store *store, const struct upload *upload,
-                 unsigned *evicted)
+enum store_result
+store_make_room_locked(struct store *store, int zone, int64_t wanted_bytes,
+                       unsigned *evicted)
 {
-    struct zone *zone = &store->zones[upload->zone];
+    const struct zone *z = &store->zones[zone];
     enum store_result result = STORE_OK;
 
-    while (zone->used_bytes + row_cost(upload->id) > zone->size_bytes) {
+    while (z->used_bytes + wanted_bytes > z->size_bytes) {
         sqlite3_stmt *s = store_statement_locked(store, OLDEST_FINISHED);
 
-        sqlite3_bind_int(s, 1, upload->zone);
+        sqlite3_bind_int(s, 1, zone);
         result = delete_first_locked(store, s);
         if (result != STORE_OK) {
             return result == STORE_NOT_FOUND ? STORE_FULL : result;
@@ -233,6 +282,24 @@ make_room_locked(struct store *store, const struct upload *upload,
         (*evicted)++;
     }
     return result;
+}
+
+enum store_result
+store_write_upload_locked(struct store *store, const struct upload *upload)
+{
+    struct upload old;
+    sqlite3_stmt *s;
+    enum store_result result =
+        get_locked(store, upload->zone, upload->id, upload->attempt, &old);
+
+    if (result == STORE_NOT_FOUND) {
+        store->zones[upload->zone].used_bytes += row_cost(upload->id);
+    } else if (result != STORE_OK) {
+        return result;
+    }
+    s = store_statement_locked(store, PUT);
+    bind_row(s, upload);
+    return store_run_locked(s);
 }
 
 enum store_result
@@ -248,7 +315,8 @@ store_upload_put(struct store *store, const struct upload *upload,
     pthread_mutex_lock(&store->lock);
     result = get_locked(store, upload->zone, upload->id, upload->attempt, &old);
     if (result == STORE_NOT_FOUND) {
-        result = make_room_locked(store, upload, evicted);
+        result = store_make_room_locked(store, upload->zone,
+                                        row_cost(upload->id), evicted);
         if (result == STORE_OK) {
             store->zones[upload->zone].used_bytes += row_cost(upload->id);
         }
@@ -323,7 +391,10 @@ store_sweep(struct store *store, int64_t now_ms, int max)
     int swept = 0;
     enum store_result result = STORE_OK;
 
-    for (int zone = 0; zone < store->zone_count; zone++) {
+    for (int zone = 0; zone < ZONES_MAX; zone++) {
+        if (store->zones[zone].name == NULL) {
+            continue;
+        }
         do {
             /* A lock for each row: a probe never waits for a whole sweep. */
             pthread_mutex_lock(&store->lock);

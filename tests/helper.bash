@@ -10,11 +10,25 @@ ROOT=$(cd "${BATS_TEST_DIRNAME:-tests}/.." && pwd)
 BUILD=${BUILD:-build}
 CLIENT=$ROOT/tests/client
 
-# A run that was cut off must not leave its ports to the next one: each file of
-# tests gets ports of its own, each test the next ones.
+# Whether nobody has one of 16 ports, for which the kernel knows local and remote
+# addresses: a run that was cut off, or another one, may still use them.
+ports_are_free() {
+    local i pattern=
+
+    for i in {0..15}; do
+        pattern+=$(printf '|%04X' $(($1 + i)))
+    done
+    ! cat /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6 2>/dev/null |
+        grep -qE "^ *[0-9]+: [0-9A-F]+:(${pattern:1}) "
+}
+
+# Each test gets ports of its own.
 site_ports() {
     local base=$((20000 + (BASHPID * 16) % 12000))
 
+    while ! ports_are_free "$base"; do
+        base=$((20000 + (base - 20000 + 16 * (1 + RANDOM % 50)) % 12000))
+    done
     PORT=$base              # plain HTTP/1.1
     TLS_PORT=$((base + 1))  # TLS, HTTP/1.1 and HTTP/2
     APP_PORT=$((base + 2))  # the application behind nginx

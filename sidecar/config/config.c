@@ -547,5 +547,8 @@ config_free(struct config *config)
     config_release_location(&config->main);
     free(config->error_log);
     free(config->pid);
+    free(config->state_file);
+    free(config->user);
+    free(config->group);
     free(config);
 }

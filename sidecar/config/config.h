@@ -90,6 +90,11 @@ struct config {
     char *error_log;
     int error_log_level;
     char *pid;
+    char *state_file; /* NULL: none */
+    int64_t state_interval_ms;
+    char *user;  /* NULL: stays as it is */
+    char *group; /* of the user; NULL: the user's own */
+    bool daemon; /* to the background */
     int64_t worker_threads;
     int64_t worker_connections;
     int64_t client_header_timeout_ms;

@@ -23,6 +23,18 @@ const struct directive directives[] = {
       RUNDIR "/upload-progressd.pid", "file",
       "a file that holds the process ID while the daemon runs; the snippets "
       "look whether it is there" },
+    { "user", MAIN, 1, 2, BLOCK_NONE, false, set_user, 0, NULL, "name [group]",
+      "whose rights to take once sockets, log and PID file are open; nginx's "
+      "workers' user, for the temporary files" },
+    { "daemon", MAIN, 1, 1, BLOCK_NONE, false, set_flag, OF(daemon), "off",
+      "on|off", "whether to go into the background" },
+    { "state_file", MAIN, 1, 1, BLOCK_NONE, false, set_string, OF(state_file),
+      NULL, "file",
+      "where the uploads are saved at the stop and now and then, and read from "
+      "at the start" },
+    { "state_interval", MAIN, 1, 1, BLOCK_NONE, false, set_time,
+      OF(state_interval_ms), "1m", "time",
+      "between two savings to the state_file" },
     { "worker_threads", MAIN, 1, 1, BLOCK_NONE, false, set_worker_threads,
       OF(worker_threads), "2", "number", "threads that answer requests" },
     { "worker_connections", MAIN, 1, 1, BLOCK_NONE, false, set_number,

@@ -2,7 +2,9 @@
 #include "setters.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +20,13 @@
 
 static const char is_duplicate[] = "is duplicate";
 static const char invalid_value[] = "has an invalid value";
+
+static const char *
+explain(char **detail, const char *before, const char *name, const char *after)
+{
+    *detail = alloc_format("%s \"%s\"%s", before, name, after);
+    return *detail;
+}
 
 static void *
 field_at(void *base, const struct directive *directive)
@@ -63,6 +72,44 @@ set_worker_threads(struct config *config, struct location_config *location,
     return error == NULL && config->worker_threads > 256 ? invalid_value
                                                          : error;
 }
+
+const char *
+set_flag(struct config *config, struct location_config *location,
+         const struct directive *directive, const struct statement *statement,
+         char **detail)
+{
+    bool *flag = field_at(config, directive);
+
+    (void)location;
+    (void)detail;
+    *flag = strcmp(statement->args[1], "on") == 0;
+    return *flag || strcmp(statement->args[1], "off") == 0
+               ? NULL
+               : "takes \"on\" or \"off\"";
+}
+
+/* Before there are threads. NOLINTBEGIN(concurrency-mt-unsafe) */
+const char *
+set_user(struct config *config, struct location_config *location,
+         const struct directive *directive, const struct statement *statement,
+         char **detail)
+{
+    const char *group = statement->count > 2 ? statement->args[2] : NULL;
+
+    (void)location;
+    (void)directive;
+    if (getpwnam(statement->args[1]) == NULL) {
+        return explain(detail, "names the unknown user", statement->args[1],
+                       "");
+    }
+    if (group != NULL && getgrnam(group) == NULL) {
+        return explain(detail, "names the unknown group", group, "");
+    }
+    config->user = alloc_string(statement->args[1]);
+    config->group = group != NULL ? alloc_string(group) : NULL;
+    return NULL;
+}
+/* NOLINTEND(concurrency-mt-unsafe) */
 
 const char *
 set_string(struct config *config, struct location_config *location,
@@ -292,13 +339,6 @@ set_zone(struct config *config, struct location_config *location,
 }
 
 /* A message with a name in it. */
-static const char *
-explain(char **detail, const char *before, const char *name, const char *after)
-{
-    *detail = alloc_format("%s \"%s\"%s", before, name, after);
-    return *detail;
-}
-
 const char *
 set_track(struct config *config, struct location_config *location,
           const struct directive *directive, const struct statement *statement,

@@ -11,6 +11,12 @@ const char *set_error_log(struct config *config,
                           struct location_config *location,
                           const struct directive *directive,
                           const struct statement *statement, char **detail);
+const char *set_flag(struct config *config, struct location_config *location,
+                     const struct directive *directive,
+                     const struct statement *statement, char **detail);
+const char *set_user(struct config *config, struct location_config *location,
+                     const struct directive *directive,
+                     const struct statement *statement, char **detail);
 const char *set_gauges(struct config *config, struct location_config *location,
                        const struct directive *directive,
                        const struct statement *statement, char **detail);

@@ -142,7 +142,7 @@ measured_rate(const struct upload *upload, int64_t now_ms)
     if (now_ms - since_ms < RATE_MIN_MS) {
         return -1;
     }
-    return bytes * 1000 / (now_ms - since_ms);
+    return (int64_t)((__int128)bytes * 1000 / (now_ms - since_ms));
 }
 
 bool

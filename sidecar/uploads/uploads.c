@@ -46,6 +46,13 @@ uploads_new(struct store *store, const struct uploads_options *options)
 }
 
 void
+uploads_configure(struct uploads *uploads,
+                  const struct uploads_options *options)
+{
+    uploads->options = *options;
+}
+
+void
 uploads_free(struct uploads *uploads)
 {
     if (uploads == NULL) {

@@ -64,6 +64,10 @@ struct progress {
 struct uploads *uploads_new(struct store *store,
                             const struct uploads_options *options);
 
+/* Takes new options over. To be called while no other thread uses it. */
+void uploads_configure(struct uploads *uploads,
+                       const struct uploads_options *options);
+
 void uploads_free(struct uploads *uploads);
 
 /* Takes an event in. An unknown zone is logged, the event dropped. */

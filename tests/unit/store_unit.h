@@ -23,8 +23,8 @@ open_store(void **state)
         print_error("store_new: %s\n", message);
         return -1;
     }
-    assert_int_equal(store_zone_add(store, "large", LARGE_BYTES), LARGE);
-    assert_int_equal(store_zone_add(store, "small", ZONE_SIZE_MIN), SMALL);
+    assert_int_equal(store_zone_set(store, "large", LARGE_BYTES), LARGE);
+    assert_int_equal(store_zone_set(store, "small", ZONE_SIZE_MIN), SMALL);
     *state = store;
     return 0;
 }

@@ -96,6 +96,10 @@ static const struct {
 } arguments[] = {
     { "error_log", { "stderr", "stderr debug", "/tmp/a%b warn", "e emerg" } },
     { "pid", { "/tmp/a%b", "p", "'" } },
+    { "user", { "root", "root root", "nobody-of-that-name" } },
+    { "daemon", { "on", "off" } },
+    { "state_file", { "/tmp/a%b", "state" } },
+    { "state_interval", { "10s", "1h" } },
     { "worker_threads", { "1", "7", "256" } },
     { "worker_connections", { "1", "99999" } },
     { "client_header_timeout", { "5s", "1m30s", "250ms" } },
@@ -229,7 +233,7 @@ add_directive(struct generator *g, const struct directive *directive,
         buffer_append_string(&g->text, ";");
     }
     if (context == CONTEXT_MAIN) {
-        g->used |= 1u << (directive - directives);
+        g->used |= (uint64_t)1 << (directive - directives);
     }
     add_space(g);
 }
@@ -311,6 +315,9 @@ describe(struct buffer *out, const struct config *c)
         describe_level(out, l);
     }
     buffer_printf(out, "%s %d %s", c->error_log, c->error_log_level, c->pid);
+    buffer_printf(out, " %s %" PRId64 " %s %s %d", OR_NONE(c->state_file),
+                  c->state_interval_ms, OR_NONE(c->user), OR_NONE(c->group),
+                  c->daemon);
     buffer_printf(out, " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
                   c->worker_threads, c->worker_connections,
                   c->client_header_timeout_ms, c->client_body_timeout_ms);

@@ -13,12 +13,12 @@ test_zones(void **state)
     ASSERT_INT("small", store_zone_find(*state, "small"), SMALL);
     ASSERT_INT("unknown", store_zone_find(*state, "larg"), -1);
     ASSERT_INT("empty", store_zone_find(*state, ""), -1);
-    ASSERT_INT("twice", store_zone_add(*state, "small", LARGE_BYTES), -1);
+    ASSERT_INT("again", store_zone_set(*state, "small", ZONE_SIZE_MIN), SMALL);
     for (int i = 2; i < ZONES_MAX; i++) {
         snprintf(name, sizeof(name), "zone%d", i);
-        ASSERT_INT(name, store_zone_add(*state, name, ZONE_SIZE_MIN), i);
+        ASSERT_INT(name, store_zone_set(*state, name, ZONE_SIZE_MIN), i);
     }
-    ASSERT_INT("one too many", store_zone_add(*state, "more", ZONE_SIZE_MIN),
+    ASSERT_INT("one too many", store_zone_set(*state, "more", ZONE_SIZE_MIN),
                -1);
     ASSERT_INT("the last", store_zone_find(*state, name), ZONES_MAX - 1);
     ASSERT_INT("the first", store_zone_find(*state, "large"), LARGE);
@@ -227,7 +227,7 @@ test_two_stores(void **state)
     struct upload upload = running(LARGE, "abc", 1, 100);
 
     assert_non_null(other);
-    ASSERT_INT("add", store_zone_add(other, "large", LARGE_BYTES), LARGE);
+    ASSERT_INT("add", store_zone_set(other, "large", LARGE_BYTES), LARGE);
     put(*state, &upload);
     ASSERT_INT("other", store_upload_count(other), 0);
     store_free(other);

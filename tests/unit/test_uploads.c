@@ -63,7 +63,7 @@ set_up(void **state)
     options.gauges[GAUGE_SPOOL] = true;
     f->store = store_new(&message);
     assert_non_null(f->store);
-    assert_int_equal(store_zone_add(f->store, "uploads", 1 << 20), 0);
+    assert_int_equal(store_zone_set(f->store, "uploads", 1 << 20), 0);
     f->uploads = uploads_new(f->store, &options);
     strcpy(f->path, "/tmp/upload-progressd-test.XXXXXX");
     f->fd = mkstemp(f->path);

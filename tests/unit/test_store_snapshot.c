@@ -1,0 +1,322 @@
+/* Snapshots: what was saved comes back, and nothing else gets in. */
+#include <sqlite3.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "store_unit.h"
+
+static const struct store_moment saved_at = { .monotonic_ms = 1000000,
+                                              .wall_ms = 50000000,
+                                              .boot_id = "one" };
+
+static int
+open_other(struct store **other)
+{
+    void *opened = NULL;
+    int result = open_store(&opened);
+
+    *other = opened;
+    return result;
+}
+
+static char *
+temporary(char *path)
+{
+    int fd = mkstemp(strcpy(path, "/tmp/upload-progressd-test.XXXXXX"));
+
+    assert_true(fd >= 0);
+    close(fd);
+    return path;
+}
+
+static void
+save(struct store *store, const char *path)
+{
+    char *message = NULL;
+
+    if (store_snapshot_save(store, path, &saved_at, &message) < 0) {
+        print_error("%s\n", message);
+        fail();
+    }
+}
+
+static void
+load(struct store *store, const char *path, const struct store_moment *now,
+     struct store_loaded *loaded)
+{
+    char *message = NULL;
+
+    if (store_snapshot_load(store, path, now, loaded, &message) < 0) {
+        print_error("%s\n", message);
+        fail();
+    }
+}
+
+/* A running upload with something in every field. */
+static struct upload
+full_row(void)
+{
+    struct upload u = running(SMALL, "full", 7, 900000);
+
+    u.tls = true;
+    u.protocol = 20;
+    u.size_bytes = 123456789012;
+    u.header_bytes = 321;
+    u.pid = 4711;
+    u.connection = 12;
+    u.connection_requests = 3;
+    u.request_hash = 0xfedcba9876543210u;
+    u.received_bytes = 99999;
+    u.socket.family = 2;
+    u.socket.remote_port = 4242;
+    u.socket.cookie = 77;
+    u.socket_base_bytes = 5;
+    u.gauge = 1;
+    u.mark_ms[0] = 950000;
+    u.mark_bytes[1] = 888;
+    u.updated_ms = 990000;
+    u.ttl_ms = 60000;
+    return u;
+}
+
+static void
+test_round_trip(void **state)
+{
+    struct spool spool = { .pid = 4711,
+                           .connection = 12,
+                           .id = "full",
+                           .path = "/tmp/body/1",
+                           .fd = 9,
+                           .seen_ms = 900001 };
+    struct upload rows[] = { full_row(), finished(LARGE, "ended", 1, 980000) };
+    struct store_loaded loaded;
+    struct store *other = NULL;
+    char path[64];
+
+    put(*state, &rows[0]);
+    put(*state, &rows[1]);
+    ASSERT_INT("spool", store_spool_add(*state, &spool), STORE_OK);
+    save(*state, temporary(path));
+    /* Names decide, not the order of the zones. */
+    assert_int_equal(open_other(&other), 0);
+    store_zone_remove(other, LARGE);
+    store_zone_remove(other, SMALL);
+    assert_int_equal(store_zone_set(other, "small", ZONE_SIZE_MIN), 0);
+    assert_int_equal(store_zone_set(other, "large", LARGE_BYTES), 1);
+    load(other, path, &saved_at, &loaded);
+    ASSERT_INT("loaded", loaded.uploads, 2);
+    ASSERT_INT("without a zone", loaded.without_zone, 0);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct upload got;
+
+        rows[i].zone = rows[i].zone == SMALL ? 0 : 1;
+        get(other, &rows[i], &got);
+        ASSERT_BYTES(rows[i].id, &got, sizeof(got), &rows[i], sizeof(got));
+        ASSERT_INT(rows[i].id, store_zone_used(other, rows[i].zone),
+                   store_zone_used(*state, rows[i].zone == 0 ? SMALL : LARGE));
+    }
+    memset(&spool, 0, sizeof(spool));
+    ASSERT_INT("spool", store_spool_by_id(other, "full", &spool, 1), 1);
+    ASSERT_INT("its descriptor is looked for anew", spool.fd, -1);
+    ASSERT_INT("seen", spool.seen_ms, 900001);
+    store_free(other);
+    unlink(path);
+}
+
+static void
+test_time_has_passed(void **state)
+{
+    /* Another boot, an hour later by the wall clock. */
+    static const struct store_moment later = { .monotonic_ms = 5000,
+                                               .wall_ms = 50000000 + 3600000,
+                                               .boot_id = "two" };
+    struct upload row = full_row();
+    struct upload ended = finished(LARGE, "ended", 1, saved_at.monotonic_ms);
+    struct store_loaded loaded;
+    struct store *other = NULL;
+    struct upload got;
+    char path[64];
+
+    put(*state, &row);
+    put(*state, &ended);
+    save(*state, temporary(path));
+    assert_int_equal(open_other(&other), 0);
+    load(other, path, &later, &loaded);
+    get(other, &row, &got);
+    /* It began before this boot: the earliest that can be told. */
+    ASSERT_INT("long past", got.started_ms, 1);
+    ASSERT_INT("not yet", got.finished_ms, 0);
+    get(other, &ended, &got);
+    ASSERT_INT("expired", store_sweep(other, later.monotonic_ms, 10), 1);
+    store_free(other);
+    unlink(path);
+}
+
+static void
+test_zone_gone(void **state)
+{
+    struct upload rows[] = { finished(LARGE, "stays", 1, 900000),
+                             finished(SMALL, "goes", 1, 900000) };
+    struct store_loaded loaded;
+    struct store *other = NULL;
+    char path[64];
+
+    put(*state, &rows[0]);
+    put(*state, &rows[1]);
+    save(*state, temporary(path));
+    assert_int_equal(open_other(&other), 0);
+    store_zone_remove(other, SMALL);
+    load(other, path, &saved_at, &loaded);
+    ASSERT_INT("loaded", loaded.uploads, 1);
+    ASSERT_INT("left out", loaded.without_zone, 1);
+    store_free(other);
+    unlink(path);
+}
+
+static void
+test_memory_file(void **state)
+{
+    struct upload row = finished(LARGE, "one", 1, 900000);
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    struct store_loaded loaded;
+    char *message = NULL;
+    struct store *other = NULL;
+
+    put(*state, &row);
+    ASSERT_INT("write", store_snapshot_write(*state, fd, &saved_at, &message),
+               0);
+    assert_int_equal(open_other(&other), 0);
+    ASSERT_INT("read",
+               store_snapshot_read(other, fd, &saved_at, &loaded, &message), 0);
+    ASSERT_THAT("there", is_stored(other, &row));
+    /* Cut short. */
+    assert_int_equal(ftruncate(fd, 5000), 0);
+    ASSERT_INT("cut",
+               store_snapshot_read(other, fd, &saved_at, &loaded, &message),
+               -1);
+    free(message);
+    assert_int_equal(ftruncate(fd, 0), 0);
+    ASSERT_INT("empty",
+               store_snapshot_read(other, fd, &saved_at, &loaded, &message),
+               -1);
+    free(message);
+    close(fd);
+    store_free(other);
+}
+
+/* What somebody has done to a snapshot, by SQL; none may be taken over. */
+static void
+test_refused(void **state)
+{
+    static const char *const changes[] = {
+        "PRAGMA application_id = 1",
+        "PRAGMA user_version = 2",
+        "CREATE TABLE more (x)",
+        "CREATE VIEW more AS SELECT 1",
+        "CREATE TRIGGER t AFTER INSERT ON upload BEGIN SELECT 1; END",
+        "DROP TABLE spool",
+        "DELETE FROM moment",
+        "UPDATE zone SET zone = zone + 64",
+        "UPDATE upload SET zone = -1",
+        "UPDATE upload SET zone = 64",
+        "UPDATE upload SET id = ''",
+        "UPDATE upload SET id = printf('%.256c', 'x')",
+        "UPDATE upload SET id = char(7)",
+        "UPDATE upload SET id = x'616263'",
+        "UPDATE upload SET attempt = x'00'",
+        "UPDATE upload SET attempt = 'sixteen letters!'",
+        "UPDATE upload SET socket = x'0001'",
+        "UPDATE upload SET state = 0",
+        "UPDATE upload SET state = 9",
+        "UPDATE upload SET status = 'x'",
+        "UPDATE upload SET received_bytes = -1",
+        "UPDATE upload SET started_ms = 9223372036854775807",
+        "UPDATE upload SET finished_ms = 0",
+        "UPDATE upload SET gauge = 99",
+        "UPDATE spool SET path = printf('%.1024c', 'x')",
+        "UPDATE spool SET id = x'0102'",
+        "UPDATE spool SET seen_ms = -1",
+        "UPDATE spool SET row = -1",
+    };
+    struct upload row = finished(LARGE, "one", 1, 900000);
+    struct upload own = finished(LARGE, "own", 1, 900000);
+    struct spool spool = {
+        .pid = 1, .connection = 1, .path = "/p", .fd = -1, .seen_ms = 1
+    };
+    char path[64];
+
+    put(*state, &row);
+    ASSERT_INT("spool", store_spool_add(*state, &spool), STORE_OK);
+    temporary(path);
+    for (size_t i = 0; i < COUNT(changes); i++) {
+        struct store_loaded loaded;
+        char *message = NULL;
+        struct store *other = NULL;
+        sqlite3 *db;
+        int64_t used;
+
+        save(*state, path);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        ASSERT_INT(changes[i], sqlite3_exec(db, changes[i], NULL, NULL, NULL),
+                   SQLITE_OK);
+        sqlite3_close(db);
+        assert_int_equal(open_other(&other), 0);
+        put(other, &own);
+        used = store_zone_used(other, LARGE);
+        ASSERT_INT(
+            changes[i],
+            store_snapshot_load(other, path, &saved_at, &loaded, &message), -1);
+        ASSERT_THAT(changes[i], message != NULL && message[0] != '\0');
+        free(message);
+        /* Nothing of it is there, and all that was still is. */
+        ASSERT_INT(changes[i], store_upload_count(other), 1);
+        ASSERT_INT(changes[i], store_zone_used(other, LARGE), used);
+        ASSERT_INT(changes[i], store_spool_scan(other, 0, &spool, 1), 0);
+        put(other, &row);
+        store_free(other);
+    }
+    unlink(path);
+}
+
+static void
+test_a_smaller_zone(void **state)
+{
+    struct store_loaded loaded;
+    struct store *other = NULL;
+    char path[64];
+
+    for (int i = 0; i < 500; i++) {
+        struct upload row = finished(LARGE, "", 1, 900000 + i);
+
+        snprintf(row.id, sizeof(row.id), "id%03d", i);
+        put(*state, &row);
+    }
+    save(*state, temporary(path));
+    assert_int_equal(open_other(&other), 0);
+    assert_int_equal(store_zone_set(other, "large", ZONE_SIZE_MIN), LARGE);
+    load(other, path, &saved_at, &loaded);
+    ASSERT_THAT("within", store_zone_used(other, LARGE) <= ZONE_SIZE_MIN);
+    ASSERT_THAT("and full",
+                store_zone_used(other, LARGE) > ZONE_SIZE_MIN - 1000);
+    /* The latest stay. */
+    for (int i = 499; i > 450; i--) {
+        struct upload row = finished(LARGE, "", 1, 0);
+
+        snprintf(row.id, sizeof(row.id), "id%03d", i);
+        ASSERT_THAT(row.id, is_stored(other, &row));
+    }
+    store_free(other);
+    unlink(path);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(test_round_trip), STORE_TEST(test_time_has_passed),
+        STORE_TEST(test_zone_gone),  STORE_TEST(test_memory_file),
+        STORE_TEST(test_refused),    STORE_TEST(test_a_smaller_zone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
