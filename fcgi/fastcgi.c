@@ -313,9 +313,9 @@ fastcgi_ready(struct connection *c)
                               (size_t)got - params_len, &consumed);
         params_len += consumed;
     }
-    /* libfcgi leaves the padding of the last record unread. */
+    /* libfcgi takes the padding of a record that ends a stream for the next. */
     if (result == FASTCGI_COMPLETE && params_len == (size_t)got &&
-        scan.header[6] == 0) {
+        !scan.padded_end) {
         answer_from_socket(c, scan.body_bytes);
         return;
     }

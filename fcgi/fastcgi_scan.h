@@ -34,6 +34,7 @@ struct fastcgi_scan {
     unsigned padding_left;
     bool begun;       /* the begin record was seen */
     bool params_done; /* the empty parameter record was seen */
+    bool padded_end; /* the begin record is padded, or one that ends a stream */
     unsigned request_id;
     unsigned param_count;
     size_t params_bytes;
