@@ -30,6 +30,7 @@ const char config_default_locations[] =
 
 enum {
     FILE_BYTES_MAX = 16 << 20,
+    FILE_BYTES_STEP = 16384, /* that are read at a time */
     TTL_DEFAULT_MS = 60000,
 };
 
@@ -372,37 +373,39 @@ finish(struct loading *loading)
     return NULL;
 }
 
-/* Reads a whole file. Returns NULL with errno set. */
+/* Reads a whole file, to be freed. Returns NULL with errno set. */
 static char *
 read_file(const char *file)
 {
     FILE *stream = fopen(file, "re");
-    char *text = NULL;
-    size_t len;
+    struct buffer text = BUFFER_INIT;
+    size_t got;
     int error;
 
     if (stream == NULL) {
         return NULL;
     }
-    /* Pages are touched only when used. */
-    text = alloc_zeroed(1, FILE_BYTES_MAX + 1);
     errno = 0;
-    len = fread(text, 1, FILE_BYTES_MAX + 1, stream);
+    do {
+        buffer_reserve(&text, FILE_BYTES_STEP + 1);
+        got = fread(text.data + text.len, 1, FILE_BYTES_STEP, stream);
+        text.len += got;
+    } while (got == FILE_BYTES_STEP && text.len <= FILE_BYTES_MAX);
     error = ferror(stream) ? errno : 0;
-    if (error == 0 && len > FILE_BYTES_MAX) {
+    if (error == 0 && text.len > FILE_BYTES_MAX) {
         error = EFBIG;
     }
-    if (error == 0 && memchr(text, '\0', len) != NULL) {
+    if (error == 0 && memchr(text.data, '\0', text.len) != NULL) {
         error = EILSEQ;
     }
     fclose(stream);
     if (error != 0) {
-        free(text);
+        buffer_release(&text);
         errno = error;
         return NULL;
     }
-    text[len] = '\0';
-    return text;
+    text.data[text.len] = '\0';
+    return text.data;
 }
 
 char *
