@@ -191,6 +191,10 @@ uploads_progress(struct uploads *uploads, int zone, const char *id,
                found == STORE_NOT_FOUND) {
         return;
     }
+    /* What was counted before by estimate, the size puts right. */
+    if (upload.size_bytes >= 0 && upload.received_bytes > upload.size_bytes) {
+        upload.received_bytes = upload.size_bytes;
+    }
     describe(uploads, &upload, now_ms, progress);
 }
 

@@ -545,6 +545,30 @@ received_never_falls_nor_passes_size(void **state)
     assert_int_equal(ask(f, BEGAN_MS + 4).phase, PHASE_PROCESSING);
 }
 
+/* Of a chunked body the size is told at the end, after it was estimated. */
+static void
+a_size_told_late_has_the_last_word(void **state)
+{
+    struct fixture *f = *state;
+    struct event event = make_event(EVENT_START, 1);
+    struct progress p;
+
+    event.chunked = true;
+    event.content_length_bytes = -1;
+    uploads_event(f->uploads, &event, BEGAN_MS);
+    happen(f, SPOOL, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, SPOOLED);
+    event = end_event(1, 200, ENDED_MS);
+    event.chunked = true;
+    event.content_length_bytes = SPOOLED - 100;
+    uploads_event(f->uploads, &event, ENDED_MS);
+    p = ask(f, ENDED_MS + 1);
+    assert_int_equal(p.state, UPLOAD_DONE);
+    assert_int_equal(p.size_bytes, SPOOLED - 100);
+    assert_int_equal(p.received_bytes, SPOOLED - 100);
+    assert_int_equal(progress_hundredths(&p), 10000);
+}
+
 static void
 rate_over_a_sliding_window(void **state)
 {
@@ -614,6 +638,7 @@ main(void)
         WITH_FIXTURE(a_closed_file_is_not_credited_to_a_neighbour),
         WITH_FIXTURE(a_file_seen_before_the_start_is_not_taken),
         WITH_FIXTURE(received_never_falls_nor_passes_size),
+        WITH_FIXTURE(a_size_told_late_has_the_last_word),
         WITH_FIXTURE(rate_over_a_sliding_window),
         WITH_FIXTURE(too_many_running_attempts_of_one_id),
         WITH_FIXTURE(an_unknown_zone_is_no_upload),
