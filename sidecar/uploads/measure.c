@@ -134,6 +134,7 @@ measured_rate(const struct upload *upload, int64_t now_ms)
     int64_t since_ms =
         upload->mark_ms[0] ? upload->mark_ms[0] : upload->started_ms;
     int64_t bytes = upload->received_bytes - upload->mark_bytes[0];
+    __int128 rate;
 
     if (upload->finished_ms != 0) { /* of a whole upload: the average */
         since_ms = upload->started_ms;
@@ -142,7 +143,8 @@ measured_rate(const struct upload *upload, int64_t now_ms)
     if (now_ms - since_ms < RATE_MIN_MS) {
         return -1;
     }
-    return (int64_t)((__int128)bytes * 1000 / (now_ms - since_ms));
+    rate = (__int128)bytes * 1000 / (now_ms - since_ms);
+    return rate < INT64_MAX ? (int64_t)rate : INT64_MAX;
 }
 
 bool
