@@ -3,6 +3,7 @@
 #   make run      installs what is missing, builds, starts nginx, the daemon and
 #                 a page to try on loopback; Ctrl-C stops everything
 #   make test     installs what is missing, builds, runs all tests
+#   make fuzz     looks for inputs that break a parser, FUZZ_SECONDS on each
 #   make          builds; needs the packages of packaging/dependencies build
 #   make SAN=address,undefined test, make SAN=thread test: with sanitizers
 
@@ -54,8 +55,21 @@ LIBRARIES = $(addprefix $(BUILD)/,libsidecar.a libfcgi-server.a libstore.a)
 BINARY   = $(BUILD)/upload-progressd
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all run test unit-tests lint install install-snippets install-man clean \
-	dependencies-run dependencies-test dependencies-lint
+# The targets of libFuzzer, or with replay.c, which any compiler builds, the
+# tests that feed them the committed inputs.
+FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_ENGINE  = tests/fuzz/replay.c
+# How long "make fuzz" is at each target, and how many at a time.
+FUZZ_SECONDS = 60
+FUZZ_JOBS    = 1
+FUZZ_BUILD   = build-fuzz
+FUZZ_FLAGS   = CC=clang BUILD=$(FUZZ_BUILD) FUZZ_ENGINE=-fsanitize=fuzzer SAN= \
+	WARNINGS='-Wall -Wextra $(WERROR)' HARDEN='-fsanitize=fuzzer-no-link,address,undefined \
+	-fno-omit-frame-pointer -fno-sanitize-recover=undefined'
+
+.PHONY: all run test unit-tests fuzz fuzz-targets fuzz-minimise lint install \
+	install-snippets install-man clean dependencies-run dependencies-test \
+	dependencies-fuzz dependencies-lint
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -88,10 +102,15 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARIES)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_sidecar) -MMD -MP $(LDFLAGS) -o $@ $< \
 		$(LIBRARIES) $(LDLIBS) -lcmocka
 
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(wildcard tests/fuzz/*.h) $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_sidecar) $(LDFLAGS) -o $@ $< $(FUZZ_ENGINE) \
+		$(LIBRARIES) $(LDLIBS)
+
 -include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES))
 -include $(addsuffix .d,$(UNIT_TESTS))
 
-dependencies-run dependencies-test dependencies-lint: dependencies-%:
+dependencies-run dependencies-test dependencies-fuzz dependencies-lint: dependencies-%:
 	packaging/dependencies $*
 
 # Sub-makes, so that what was just installed is seen.
@@ -100,10 +119,25 @@ run: dependencies-run
 	BUILD=$(BUILD) packaging/try-out
 
 test: dependencies-test
-	$(MAKE) all unit-tests
+	$(MAKE) all unit-tests fuzz-targets
+ifeq ($(SAN)$(TESTS),)
+	$(MAKE) $(FUZZ_FLAGS) fuzz-targets
+endif
 	BUILD=$(BUILD) SAN=$(SAN) tests/run $(TESTS)
 
 unit-tests: $(UNIT_TESTS)
+
+fuzz-targets: $(FUZZ_TARGETS)
+
+fuzz: dependencies-fuzz
+	$(MAKE) $(FUZZ_FLAGS) fuzz-targets
+	BUILD=$(FUZZ_BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_JOBS=$(FUZZ_JOBS) \
+		tests/fuzz/run $(TESTS)
+
+# The committed inputs anew, with those that "make fuzz" has found.
+fuzz-minimise: dependencies-fuzz
+	$(MAKE) $(FUZZ_FLAGS) fuzz-targets
+	BUILD=$(FUZZ_BUILD) tests/fuzz/minimise
 
 lint: dependencies-lint
 	CC='$(CC)' tests/lint
