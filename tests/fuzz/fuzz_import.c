@@ -12,35 +12,9 @@
 #include "buffer.h"
 #include "config.h"
 #include "fuzz.h"
+#include "fuzz_capture.h"
 #include "fuzz_files.h"
 #include "fuzz_names.h"
-
-struct capture {
-    FILE *real[2];
-    char *text[2]; /* of standard output and standard error */
-    size_t len[2];
-};
-
-static void
-capture_start(struct capture *capture)
-{
-    capture->real[0] = stdout;
-    capture->real[1] = stderr;
-    stdout = open_memstream(&capture->text[0], &capture->len[0]);
-    stderr = open_memstream(&capture->text[1], &capture->len[1]);
-    if (stdout == NULL || stderr == NULL) {
-        abort();
-    }
-}
-
-static void
-capture_stop(struct capture *capture)
-{
-    fclose(stdout);
-    fclose(stderr);
-    stdout = capture->real[0];
-    stderr = capture->real[1];
-}
 
 /* The notes stand first, and are the same on standard error. */
 static void
@@ -104,7 +78,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_HOLDS(capture.len[0] == 0 && capture.len[1] > 0);
         break;
     }
-    free(capture.text[0]);
-    free(capture.text[1]);
+    capture_release(&capture);
     return 0;
 }
