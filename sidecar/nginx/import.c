@@ -119,8 +119,8 @@ import_tree(struct import *import, const char *file)
         print_notes(import);
     }
     fputs("#### upload-progressd.conf\n", stdout);
-    fwrite(daemon.data, 1, daemon.len, stdout);
-    fwrite(nginx.data, 1, nginx.len, stdout);
+    fwrite(daemon.data ? daemon.data : "", 1, daemon.len, stdout);
+    fwrite(nginx.data ? nginx.data : "", 1, nginx.len, stdout);
     buffer_release(&daemon);
     buffer_release(&nginx);
     return fflush(stdout) == 0 ? status : IMPORT_FAILED;
