@@ -6,6 +6,7 @@
  * - The connection is closed when the peer has closed, and not touched later.
  * - No descriptor is left behind.
  * - Each notice leads somewhere: it does not ask to be told of the same again.
+ * - A notice without anything to read changes nothing.
  * - A body that streams in never shrinks.
  */
 #ifndef TESTS_FUZZ_PEER_H
@@ -33,6 +34,7 @@ struct peer_manner {
     bool polite;        /* no piece reaches beyond the end of a request */
     bool abrupt;        /* closes instead of waiting for answers */
     bool timeout;       /* is shut down in the middle, as by a deadline */
+    bool spurious;      /* notices come without anything to read, too */
     bool at_once;       /* the handler asks to answer where a body begins */
     unsigned cuts;      /* seed of the pieces' lengths; 0: all at once */
     unsigned stretch;   /* this byte of the stream... */
@@ -51,6 +53,7 @@ peer_manner(struct fuzz_input *input)
         .abrupt = (flags & 12) == 4,
         .timeout = (flags & 48) == 16,
         .at_once = (flags & 64) != 0,
+        .spurious = (flags & 128) != 0,
     };
 
     manner.cuts = fuzz_byte(input) << 8;
@@ -139,19 +142,28 @@ peer_server(void)
     return server;
 }
 
+static inline bool
+peer_is_ready(const struct connection *c)
+{
+    struct pollfd ready = { .fd = c->source.fd, .events = POLLIN };
+
+    return poll(&ready, 1, 0) != 0;
+}
+
 /* Tells the connection what epoll would, until it waits or is closed. */
 static inline void
-peer_serve(const struct server *server)
+peer_serve(const struct server *server, bool spurious)
 {
-    for (int notices = 0; server->connections != NULL; notices++) {
-        struct connection *c = server->connections;
-        struct pollfd ready = { .fd = c->source.fd, .events = POLLIN };
+    struct connection *c;
+    int notices = 0;
 
-        if (poll(&ready, 1, 0) == 0) {
-            return;
-        }
-        FUZZ_HOLDS(notices < NOTICES_MAX);
-        c->source.ready(&c->source, (uint32_t)ready.revents);
+    while ((c = server->connections) != NULL && peer_is_ready(c)) {
+        FUZZ_HOLDS(notices++ < NOTICES_MAX);
+        c->source.ready(&c->source, EPOLLIN);
+    }
+    if (c != NULL && spurious) {
+        c->source.ready(&c->source, EPOLLIN);
+        FUZZ_HOLDS(server->connections == c && server->connection_count == 1);
     }
 }
 
@@ -216,6 +228,7 @@ peer_talk(const struct protocol *protocol, const struct peer_manner *manner,
     peer_at_once = manner->at_once;
     connection_open(server, protocol, pair[1]);
     FUZZ_HOLDS(server->connection_count == 1);
+    peer_serve(server, manner->spurious);
     while (at < stream->len && server->connections != NULL) {
         size_t len = peer_piece(&seed);
         ssize_t sent;
@@ -229,7 +242,7 @@ peer_talk(const struct protocol *protocol, const struct peer_manner *manner,
         if (manner->timeout && at > stream->len / 2) {
             shutdown(pair[1], SHUT_RDWR);
         }
-        peer_serve(server);
+        peer_serve(server, manner->spurious);
         peer_receive(pair[0], answer);
         /* What was sent has been read, so that there is room again. */
         FUZZ_HOLDS(sent > 0 || server->connections == NULL);
@@ -240,7 +253,7 @@ peer_talk(const struct protocol *protocol, const struct peer_manner *manner,
     } else {
         shutdown(pair[0], SHUT_WR);
     }
-    peer_serve(server);
+    peer_serve(server, false);
     FUZZ_HOLDS(server->connections == NULL);
     FUZZ_HOLDS(server->connection_count == 0);
     if (!manner->abrupt) {
