@@ -74,13 +74,16 @@ connection_open(struct server *server, const struct protocol *protocol, int fd)
     c->protocol = protocol;
     c->deadline_ms = io_now_ms() + server->options.header_timeout_ms;
     if (!link_connection(c)) {
-        server->options.log(LOG_WARNING,
-                            "%s: more than %u connections, closing a new one",
-                            protocol->name, server->options.connections_max);
+        if (log_pace_fault(&server->crowd_pace, io_now_ms())) {
+            server->options.log(
+                LOG_WARNING, "%s: more than %u connections, closing new ones",
+                protocol->name, server->options.connections_max);
+        }
         free(c);
         close(fd);
         return;
     }
+    log_pace_well(&server->crowd_pace, io_now_ms());
     protocol->init(c);
     if (io_add(server->io, &c->source, EPOLLIN) < 0) {
         connection_close(c);

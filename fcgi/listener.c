@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "connection.h"
+#include "log_pace.h"
 #include "server_internal.h"
 #include "unix_socket.h"
 
@@ -28,7 +29,7 @@ struct listener {
 
     /* Out of descriptors or memory: the deadline timer goes on accepting. */
     atomic_bool paused;
-    bool pause_logged; /* whoever owns the source */
+    struct log_pace pause_pace;
 };
 
 static void
@@ -56,12 +57,11 @@ accept_failed(struct listener *listener)
     if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) {
         return true;
     }
-    if (!listener->pause_logged) {
+    if (log_pace_fault(&listener->pause_pace, io_now_ms())) {
         listener->server->options.log(
             LOG_ERR, "%s: accept() failed: %m; trying again quietly",
             listener->protocol->name);
     }
-    listener->pause_logged = true;
     return false;
 }
 
@@ -85,7 +85,7 @@ accept_ready(struct io_source *source, uint32_t events)
             go_on = accept_failed(listener);
             break;
         }
-        listener->pause_logged = false;
+        log_pace_well(&listener->pause_pace, io_now_ms());
         if (address_path(&listener->address) == NULL) {
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         }

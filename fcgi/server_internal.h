@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "log_pace.h"
 #include "server.h"
 
 struct connection;
@@ -20,6 +21,8 @@ struct server {
     pthread_mutex_t lock; /* the connection list and all deadlines */
     struct connection *connections;
     unsigned connection_count;
+
+    struct log_pace crowd_pace; /* more connections than allowed */
 };
 
 /* Prepares libfcgi; once per process suffices. Returns 0 or -1. */

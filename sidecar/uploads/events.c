@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "log_pace.h"
 #include "transitions.h"
 #include "uploads_internal.h"
 
@@ -43,19 +44,23 @@ outdate_predecessors(struct uploads *uploads, const struct event *event,
 }
 
 static void
-write_row(struct uploads *uploads, const struct upload *upload)
+write_row(struct uploads *uploads, const struct upload *upload, int64_t now_ms)
 {
     unsigned evicted = 0;
+    struct log_pace *pace = &uploads->full_pace[upload->zone];
 
     switch (store_upload_put(uploads->store, upload, &evicted)) {
     case STORE_OK:
     case STORE_NOT_FOUND:
+        log_pace_well(pace, now_ms);
         break;
     case STORE_FULL:
-        log_write(LOG_WARNING,
-                  "upload %s: the zone is full of running uploads, it is not "
-                  "tracked",
-                  upload->id);
+        if (log_pace_fault(pace, now_ms)) {
+            log_write(LOG_WARNING,
+                      "upload %s: the zone is full of running uploads, new "
+                      "ones are not tracked",
+                      upload->id);
+        }
         break;
     case STORE_ERROR:
         log_store_error(uploads, "writing an upload");
@@ -143,7 +148,7 @@ uploads_event(struct uploads *uploads, const struct event *event,
             outdate_predecessors(uploads, event, now_ms);
             apply_start(uploads, &upload, event, now_ms);
         }
-        write_row(uploads, &upload);
+        write_row(uploads, &upload, now_ms);
     }
     pthread_mutex_unlock(&uploads->lock);
     if (again || !tracked) {

@@ -9,13 +9,14 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "io.h"
 #include "log.h"
+#include "log_pace.h"
 
 enum {
     TCP_LISTEN_STATE = 10 /* TCP_LISTEN, which <linux/tcp.h> lacks */
@@ -182,7 +183,7 @@ ask(struct mnl_socket *netlink, struct reading *reading)
 enum socket_answer
 socket_gauge_read(struct upload_socket *socket, int64_t *read_bytes)
 {
-    static atomic_bool logged;
+    static struct log_pace pace;
     struct reading reading = { .socket = socket, .answer = SOCKET_UNKNOWN };
     struct mnl_socket *netlink = thread_netlink();
     enum socket_answer answer = SOCKET_UNKNOWN;
@@ -192,10 +193,10 @@ socket_gauge_read(struct upload_socket *socket, int64_t *read_bytes)
     }
     if (answer == SOCKET_OPEN) {
         *read_bytes = reading.read_bytes;
-        atomic_store(&logged, false);
+        log_pace_well(&pace, io_now_ms());
     }
     if (answer == SOCKET_UNKNOWN) {
-        if (!atomic_exchange(&logged, true)) {
+        if (log_pace_fault(&pace, io_now_ms())) {
             log_write(LOG_WARNING,
                       "the socket gauge does not work: sock_diag: %m");
         }

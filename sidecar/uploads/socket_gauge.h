@@ -12,7 +12,7 @@
 enum socket_answer {
     SOCKET_OPEN,    /* read_bytes and the cookie are set */
     SOCKET_GONE,    /* no such connection, or another one by now */
-    SOCKET_UNKNOWN, /* the kernel does not tell; logged once */
+    SOCKET_UNKNOWN, /* the kernel does not tell; see log_pace.h */
 };
 
 /*

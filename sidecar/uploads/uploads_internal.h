@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "log_pace.h"
 #include "uploads.h"
 
 enum {
@@ -33,6 +34,8 @@ struct uploads {
 
     /* The wall clock less ours, renewed when somebody has set it. */
     atomic_llong wall_offset_ms;
+
+    struct log_pace full_pace[ZONES_MAX]; /* a zone full of running uploads */
 
     atomic_int held_count; /* temporary files that are held open */
 
