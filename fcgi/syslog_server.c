@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "datagram_ring.h"
+#include "log_pace.h"
 #include "unix_socket.h"
 
 enum {
@@ -22,6 +24,7 @@ enum {
     BATCH = 64,            /* datagrams per recvmmsg(2) */
     DATAGRAM_MAX = 65536,  /* bytes: no datagram is cut short */
     RING_BYTES = 16 << 20, /* two receive buffers of the default size */
+    UNIX_QUEUE_MIN = 512,  /* messages, before a short queue is warned of */
 };
 
 struct event_socket {
@@ -45,7 +48,7 @@ struct syslog_server {
 
     /* The drainer's. */
     char (*buffers)[DATAGRAM_MAX];
-    bool drop_logged;
+    struct log_pace drop_pace;
 };
 
 struct syslog_server *
@@ -82,10 +85,34 @@ set_receive_buffer(struct syslog_server *server, int fd, int wanted)
     }
     getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted, &len);
     if (granted / 2 < wanted) { /* the kernel reports twice what it grants */
-        server->log(LOG_NOTICE,
-                    "syslog: the receive buffer is %d bytes instead of %d: "
-                    "raise net.core.rmem_max to take larger bursts",
-                    granted / 2, wanted);
+        server->log(LOG_WARNING,
+                    "syslog: the receive buffer is %d bytes instead of %d, a "
+                    "burst beyond it is lost: set net.core.rmem_max to %d, or "
+                    "rcvbuf to less",
+                    granted / 2, wanted, wanted);
+    }
+}
+
+/* A Unix-domain socket takes the length of its queue over when it is made. */
+static void
+check_queue(const struct syslog_server *server, const char *path)
+{
+    FILE *stream = fopen("/proc/sys/net/unix/max_dgram_qlen", "re");
+    char line[32] = "";
+    long len;
+
+    if (stream == NULL) {
+        return;
+    }
+    len = fgets(line, sizeof(line), stream) != NULL ? strtol(line, NULL, 10)
+                                                    : UNIX_QUEUE_MIN;
+    fclose(stream);
+    if (len < UNIX_QUEUE_MIN) {
+        server->log(LOG_WARNING,
+                    "syslog: %s: the queue holds %ld messages, a burst beyond "
+                    "it is lost: set net.unix.max_dgram_qlen to %d before the "
+                    "start, or listen on UDP",
+                    path, len + 1, UNIX_QUEUE_MIN);
     }
 }
 
@@ -146,6 +173,8 @@ syslog_server_listen(struct syslog_server *server,
     }
     if (path == NULL) {
         set_receive_buffer(server, s->fd, options->rcvbuf_bytes);
+    } else {
+        check_queue(server, path);
     }
     return 0;
 }
@@ -206,12 +235,12 @@ drain_socket(struct syslog_server *server, int fd)
         for (int i = 0; i < count; i++) {
             if (!datagram_ring_put(server->ring, server->buffers[i],
                                    messages[i].msg_len) &&
-                !server->drop_logged) {
-                server->drop_logged = true;
+                log_pace_fault(&server->drop_pace, io_now_ms())) {
                 server->log(LOG_ERR, "syslog: events come faster than they "
                                      "can be parsed, some are dropped");
             }
         }
+        log_pace_well(&server->drop_pace, io_now_ms());
     } while (count == BATCH);
 }
 

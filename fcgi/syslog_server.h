@@ -32,9 +32,9 @@ struct syslog_listen {
 
 /*
  * Receives, or, where it does so already, takes over what is new of mode and
- * receive buffer; where the kernel grants less than rcvbuf_bytes it is logged
- * what it grants. To be called while the server is stopped. Returns 0, or -1
- * with errno set.
+ * receive buffer. Warns, by the name of the sysctl to set, where the kernel does
+ * not grant rcvbuf_bytes, or where the queue of a Unix-domain socket is short.
+ * To be called while the server is stopped. Returns 0, or -1 with errno set.
  */
 int syslog_server_listen(struct syslog_server *server,
                          const struct syslog_listen *listen)
