@@ -130,12 +130,33 @@ keep_found(struct uploads *uploads, const struct spool *spool)
     }
 }
 
+/* Whether a file that a pass has not found is to be looked for again. */
+static bool
+worth_keeping(const struct uploads *uploads, const struct spool *spool,
+              enum spool_answer answer, int64_t now_ms)
+{
+    int64_t size_bytes;
+
+    if (now_ms - spool->seen_ms > uploads->options.inactive_timeout_ms) {
+        return false;
+    }
+    switch (answer) {
+    case SPOOL_OPEN:
+    case SPOOL_GONE:
+        return false;
+    case SPOOL_LATER:
+        return true;
+    case SPOOL_UNKNOWN: /* it may have a name, with client_body_in_file_only */
+        return spool_gauge_read(spool, &size_bytes) == SPOOL_OPEN;
+    }
+    abort();
+}
+
 static void
 scan(struct uploads *uploads, int64_t pid, int64_t now_ms)
 {
     struct spool *spools = alloc_zeroed(SCAN_MAX, sizeof(*spools));
     enum spool_answer answer;
-    int64_t size_bytes;
     int count;
 
     count = store_spool_unresolved(uploads->store, pid, spools, SCAN_MAX);
@@ -143,10 +164,7 @@ scan(struct uploads *uploads, int64_t pid, int64_t now_ms)
     for (int i = 0; i < count; i++) {
         if (spools[i].fd >= 0) {
             keep_found(uploads, &spools[i]);
-        } else if (answer != SPOOL_UNKNOWN ||
-                   now_ms - spools[i].seen_ms >
-                       uploads->options.inactive_timeout_ms ||
-                   spool_gauge_read(&spools[i], &size_bytes) != SPOOL_OPEN) {
+        } else if (!worth_keeping(uploads, &spools[i], answer, now_ms)) {
             forget_file(uploads, &spools[i], now_ms);
         }
     }
@@ -188,6 +206,7 @@ file_size(struct uploads *uploads, const struct spool *spool, int64_t now_ms,
         }
         return false;
     case SPOOL_UNKNOWN:
+    case SPOOL_LATER:
         return false;
     }
     abort();

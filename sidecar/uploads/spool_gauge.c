@@ -5,28 +5,58 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "log.h"
+#include "log_pace.h"
 
 static const char deleted[] = " (deleted)";
 
 enum { LINK_MAX_BYTES = SPOOL_PATH_MAX + sizeof(deleted) };
 
-static void
-log_once(int64_t pid)
-{
-    static atomic_bool logged;
+static struct log_pace pace;
+static atomic_bool found_any; /* worker, in /proc */
 
-    if (!atomic_exchange(&logged, true)) {
+static bool
+is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+/* What errno says of a folder of descriptors that cannot be opened. */
+static enum spool_answer
+refused(int64_t pid)
+{
+    bool shortage = is_shortage(errno);
+
+    if (log_pace_fault(&pace, io_now_ms())) {
         log_write(LOG_WARNING,
-                  "the spool gauge does not work: /proc/%" PRId64 "/fd: %m "
-                  "(it needs the user of nginx's workers, or root)",
+                  "the spool gauge does not work: /proc/%" PRId64 "/fd: %m%s",
+                  pid,
+                  shortage ? ""
+                           : " (it needs the user of nginx's workers, or "
+                             "root)");
+    }
+    return shortage ? SPOOL_LATER : SPOOL_UNKNOWN;
+}
+
+/*
+ * A worker that tells of a file and is not to be found: it has just ended, or,
+ * where none was ever found, /proc does not show it to us.
+ */
+static void
+not_there(int64_t pid)
+{
+    if (!atomic_load(&found_any) && log_pace_fault(&pace, io_now_ms())) {
+        log_write(LOG_WARNING,
+                  "the spool gauge does not work: no /proc/%" PRId64
+                  " (it needs the PID namespace of nginx's workers, and a "
+                  "/proc that shows them)",
                   pid);
     }
 }
@@ -107,11 +137,13 @@ spool_gauge_find(int64_t pid, struct spool *spools, int count)
     folder = opendir(name);
     if (folder == NULL) {
         if (errno == ENOENT) {
+            not_there(pid);
             return SPOOL_GONE;
         }
-        log_once(pid);
-        return SPOOL_UNKNOWN;
+        return refused(pid);
     }
+    atomic_store(&found_any, true);
+    log_pace_well(&pace, io_now_ms());
     /* The stream is this thread's. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     while (left > 0 && (entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] != '.') {

@@ -14,7 +14,8 @@
 enum spool_answer {
     SPOOL_OPEN,    /* the size is set */
     SPOOL_GONE,    /* the worker has closed the file, or is gone itself */
-    SPOOL_UNKNOWN, /* the descriptors cannot be read; logged once */
+    SPOOL_UNKNOWN, /* the descriptors cannot be read; see log_pace.h */
+    SPOOL_LATER,   /* not now, for want of descriptors or memory; likewise */
 };
 
 /*
