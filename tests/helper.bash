@@ -36,6 +36,7 @@ site_ports() {
     EVENT_PORT=$((base + 4))
     FASTCGI_PORT=$((base + 5))
     SCGI_PORT=$((base + 6))
+    RELAY_PORT=$((base + 7)) # where nginx logs to instead of EVENT_PORT
     URL=http://127.0.0.1:$PORT
     TLS_URL=https://127.0.0.1:$TLS_PORT
 }
@@ -76,13 +77,14 @@ site_certificate() {
 #   SITE_FOLDER     where the site is ($BATS_TEST_TMPDIR/site)
 #   SITE_MAIN       further directives of the top level
 #   SITE_WORKERS    worker processes (1)
+#   SITE_EVENT_PORT where nginx sends its log lines (EVENT_PORT)
 #   SITE_PROGRESS_HEADER  that the snippets are installed for (X-Progress-ID)
 site_write() {
     SITE=${SITE_FOLDER:-$BATS_TEST_TMPDIR/site}
     mkdir -p "$SITE/run" "$SITE/log" "$SITE/temp" "$SITE/conf"
     make -s -C "$ROOT" install-snippets DESTDIR= \
         SNIPPETDIR="$SITE/conf/upload-progress" RUNDIR="$SITE/run" \
-        LOGDIR="$SITE/log" EVENT_ADDRESS="127.0.0.1:$EVENT_PORT" \
+        LOGDIR="$SITE/log" EVENT_ADDRESS="127.0.0.1:${SITE_EVENT_PORT:-$EVENT_PORT}" \
         ${SITE_PROGRESS_HEADER:+PROGRESS_HEADER="$SITE_PROGRESS_HEADER"}
     site_certificate
     cat > "$SITE/upload-progressd.conf" <<CONF
@@ -138,8 +140,11 @@ app_start() {
     wait_until is_listening "$APP_PORT"
 }
 
+# DAEMON_WRAPPER: a command that becomes the daemon, such as valgrind; its words
+# are split at blanks.
 daemon_start() {
-    "$ROOT/$BUILD/upload-progressd" -c "$SITE/upload-progressd.conf" \
+    # shellcheck disable=SC2086
+    ${DAEMON_WRAPPER:-} "$ROOT/$BUILD/upload-progressd" -c "$SITE/upload-progressd.conf" \
         2> "$SITE/log/stderr" 3>&- &
     DAEMON_PID=$!
     wait_until test -s "$SITE/run/upload-progressd.pid"
