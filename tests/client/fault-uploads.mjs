@@ -158,6 +158,7 @@ export class Resolver {
         this.uploads = [];
         this.delays = new Map(); // by ID: from the end to the truth, in ms
         this.faults = new Map();
+        this.last = null; // answers, once all is over
         this.failure = null; // of the last probe that had no answer
         this.over = false;
         this.looking = this.#look();
@@ -206,6 +207,7 @@ export class Resolver {
         await this.looking;
         const late = this.pending.map((upload) => this.faults.get(upload.id) ?? upload.id);
         const answers = await this.asker.ask(this.uploads.map((upload) => upload.id));
+        this.last = answers;
         const changed = this.uploads
             .filter((upload) => this.delays.has(upload.id))
             .map((upload) => this.faultOf(upload, answers.get(upload.id)))
