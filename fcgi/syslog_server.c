@@ -2,6 +2,7 @@
 #include "syslog_server.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -24,6 +25,7 @@ enum {
     BATCH = 64,            /* datagrams per recvmmsg(2) */
     DATAGRAM_MAX = 65536,  /* bytes: no datagram is cut short */
     RING_BYTES = 16 << 20, /* two receive buffers of the default size */
+    QUIET_MS = 1000,       /* without an event: a burst is over */
     UNIX_QUEUE_MIN = 512,  /* messages, before a short queue is warned of */
 };
 
@@ -49,6 +51,7 @@ struct syslog_server {
     /* The drainer's. */
     char (*buffers)[DATAGRAM_MAX];
     struct log_pace drop_pace;
+    uint64_t dropped_told; /* of the ring's, in the log so far */
 };
 
 struct syslog_server *
@@ -244,6 +247,19 @@ drain_socket(struct syslog_server *server, int fd)
     } while (count == BATCH);
 }
 
+/* Once no more come: how many there was no room for. */
+static void
+tell_dropped(struct syslog_server *server)
+{
+    uint64_t dropped = datagram_ring_dropped(server->ring);
+
+    if (dropped != server->dropped_told) {
+        server->log(LOG_ERR, "syslog: %" PRIu64 " events were dropped",
+                    dropped - server->dropped_told);
+        server->dropped_told = dropped;
+    }
+}
+
 static void *
 drain(void *argument)
 {
@@ -256,8 +272,16 @@ drain(void *argument)
     }
     *stop = (struct pollfd){ server->stop_fd, POLLIN, 0 };
     while (stop->revents == 0) {
-        if (poll(fds, server->socket_count + 1, -1) < 0) {
+        bool untold =
+            datagram_ring_dropped(server->ring) != server->dropped_told;
+        int ready = poll(fds, server->socket_count + 1,
+                         untold ? QUIET_MS : -1);
+
+        if (ready < 0) {
             continue;
+        }
+        if (ready == 0) {
+            tell_dropped(server);
         }
         for (nfds_t i = 0; i < server->socket_count; i++) {
             if (fds[i].revents != 0) {
@@ -265,6 +289,7 @@ drain(void *argument)
             }
         }
     }
+    tell_dropped(server);
     datagram_ring_close(server->ring);
     return NULL;
 }
