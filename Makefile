@@ -70,6 +70,10 @@ FUZZ_FLAGS   = CC=clang BUILD=$(FUZZ_BUILD) FUZZ_ENGINE=-fsanitize=fuzzer SAN= \
 .PHONY: all run test unit-tests fuzz fuzz-targets fuzz-minimise lint install \
 	install-snippets install-man clean dependencies-run dependencies-test \
 	dependencies-fuzz dependencies-lint
+
+# What the tests of faults use: a sender of log lines, faults for LD_PRELOAD.
+FAULT_TOOLS = $(BUILD)/tests/faults/flood $(BUILD)/tests/faults/preload.so
+
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -107,6 +111,15 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(wildcard tests/fuzz/
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_sidecar) $(LDFLAGS) -o $@ $< $(FUZZ_ENGINE) \
 		$(LIBRARIES) $(LDLIBS)
 
+# Without sanitizers: one of them within a process is enough.
+$(BUILD)/tests/faults/flood: tests/faults/flood.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -o $@ $<
+
+$(BUILD)/tests/faults/preload.so: tests/faults/preload.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $<
+
 -include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES))
 -include $(addsuffix .d,$(UNIT_TESTS))
 
@@ -125,7 +138,7 @@ ifeq ($(SAN)$(TESTS),)
 endif
 	BUILD=$(BUILD) SAN=$(SAN) tests/run $(TESTS)
 
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) $(FAULT_TOOLS)
 
 fuzz-targets: $(FUZZ_TARGETS)
 

@@ -77,6 +77,8 @@ site_certificate() {
 #   SITE_FOLDER     where the site is ($BATS_TEST_TMPDIR/site)
 #   SITE_MAIN       further directives of the top level
 #   SITE_WORKERS    worker processes (1)
+#   SITE_LOG_LEVEL  of the daemon (debug)
+#   SITE_ZONE_SIZE  of the zone "uploads" (16m)
 #   SITE_EVENT_PORT where nginx sends its log lines (EVENT_PORT)
 #   SITE_PROGRESS_HEADER  that the snippets are installed for (X-Progress-ID)
 site_write() {
@@ -88,12 +90,12 @@ site_write() {
         ${SITE_PROGRESS_HEADER:+PROGRESS_HEADER="$SITE_PROGRESS_HEADER"}
     site_certificate
     cat > "$SITE/upload-progressd.conf" <<CONF
-error_log $SITE/log/upload-progressd.log debug;
+error_log $SITE/log/upload-progressd.log ${SITE_LOG_LEVEL:-debug};
 pid $SITE/run/upload-progressd.pid;
 listen unix:$SITE/run/fastcgi.sock fastcgi;
 listen unix:$SITE/run/scgi.sock scgi;
 listen 127.0.0.1:$EVENT_PORT syslog;
-upload_progress uploads 16m;
+upload_progress uploads ${SITE_ZONE_SIZE:-16m};
 track_uploads uploads ${SITE_TTL:-60s};
 ${DAEMON_CONF:-}
 CONF
