@@ -156,12 +156,17 @@ check(struct uploads *uploads, struct upload *seen, int64_t now_ms)
 void
 check_due(struct uploads *uploads, int64_t now_ms)
 {
-    struct upload *due = alloc_zeroed(DUE_PER_TICK, sizeof(*due));
+    struct upload *due = alloc_zeroed(DUE_AT_ONCE, sizeof(*due));
+    int64_t began_ms = uploads->options.clock_ms();
     int count;
 
-    count = store_upload_due(uploads->store, now_ms, due, DUE_PER_TICK);
-    for (int i = 0; i < count; i++) {
-        check(uploads, &due[i], now_ms);
-    }
+    /* By time, not by number, or many uploads would be looked at seldom. */
+    do {
+        count = store_upload_due(uploads->store, now_ms, due, DUE_AT_ONCE);
+        for (int i = 0; i < count; i++) {
+            check(uploads, &due[i], now_ms);
+        }
+    } while (count == DUE_AT_ONCE &&
+             uploads->options.clock_ms() - began_ms < DUE_MS_PER_TICK);
     free(due);
 }

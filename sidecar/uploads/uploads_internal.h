@@ -15,7 +15,8 @@ enum {
     RATE_WINDOW_MS = 5000,
     WALL_STEP_MS = 100, /* less is noise between two clocks read in turn */
     GRACE_MS = 1000,    /* for an end event that is still under way */
-    DUE_PER_TICK = 64,
+    DUE_AT_ONCE = 64,
+    DUE_MS_PER_TICK = 50, /* for looks whether uploads live */
     FILES_PER_TICK = 1024,
     SWEEP_PER_TICK = 2000,
 };

@@ -27,6 +27,7 @@ enum {
     TTL_MS = 60000,
     CHECK_MS = 1000,
     INACTIVE_MS = 30000,
+    MANY = 1000,
 };
 
 enum happening { START, SPOOL, BODY_PART, END, HAPPENINGS };
@@ -372,6 +373,30 @@ without_any_gauge_given_up_in_time(void **state)
     assert_int_equal(ask(f, BEGAN_MS + INACTIVE_MS + 2000).state, UPLOAD_ERROR);
 }
 
+/* What a worker that was killed leaves behind: all of it in one look. */
+static void
+many_lost_ends_at_once(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < MANY; i++) {
+        struct event event = make_event(EVENT_START, 1);
+
+        snprintf(event.id, sizeof(event.id), "%d", i);
+        event.connection = i + 1;
+        uploads_event(f->uploads, &event, BEGAN_MS);
+    }
+    uploads_tick(f->uploads, BEGAN_MS + INACTIVE_MS);
+    for (int i = 0; i < MANY; i++) {
+        char id[16];
+        struct progress p;
+
+        snprintf(id, sizeof(id), "%d", i);
+        uploads_progress(f->uploads, 0, id, BEGAN_MS + INACTIVE_MS, &p);
+        assert_int_equal(p.state, UPLOAD_ERROR);
+    }
+}
+
 static void
 swept_after_its_time(void **state)
 {
@@ -632,6 +657,7 @@ main(void)
         WITH_FIXTURE(late_end_overrules_a_conclusion),
         cmocka_unit_test(size_of_a_chunked_body),
         WITH_FIXTURE(without_any_gauge_given_up_in_time),
+        WITH_FIXTURE(many_lost_ends_at_once),
         WITH_FIXTURE(swept_after_its_time),
         WITH_FIXTURE(the_first_of_two_running_is_shown),
         WITH_FIXTURE(the_lowest_candidate_is_told),
