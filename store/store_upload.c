@@ -6,16 +6,19 @@
 
 enum {
     /*
-     * What a row costs besides its ID, rounded up: the record, its entries in
-     * the indexes, and the share of pages that are not full.
+     * What a row costs, rounded up: the record, its entries in the indexes,
+     * each with the ID, and the share of pages that are not full, as IDs come
+     * in no order. Of a running row without a socket 155 bytes were measured,
+     * and 3.75 for each of the ID.
      */
-    ROW_COST_BYTES = 256
+    ROW_COST_BYTES = 288,
+    ID_COST_BYTES = 4,
 };
 
 static int64_t
 row_cost(const char *id)
 {
-    return ROW_COST_BYTES + 2 * (int64_t)strlen(id);
+    return ROW_COST_BYTES + ID_COST_BYTES * (int64_t)strlen(id);
 }
 
 static void
