@@ -67,9 +67,9 @@ FUZZ_FLAGS   = CC=clang BUILD=$(FUZZ_BUILD) FUZZ_ENGINE=-fsanitize=fuzzer SAN= \
 	WARNINGS='-Wall -Wextra $(WERROR)' HARDEN='-fsanitize=fuzzer-no-link,address,undefined \
 	-fno-omit-frame-pointer -fno-sanitize-recover=undefined'
 
-.PHONY: all run test unit-tests fuzz fuzz-targets fuzz-minimise lint install \
-	install-snippets install-man clean dependencies-run dependencies-test \
-	dependencies-fuzz dependencies-lint
+.PHONY: all run test unit-tests fuzz fuzz-targets fuzz-minimise valgrind lint \
+	install install-snippets install-man clean dependencies-run dependencies-test \
+	dependencies-fuzz dependencies-lint dependencies-valgrind
 
 # What the tests of faults use: a sender of log lines, faults for LD_PRELOAD.
 FAULT_TOOLS = $(BUILD)/tests/faults/flood $(BUILD)/tests/faults/preload.so
@@ -123,7 +123,7 @@ $(BUILD)/tests/faults/preload.so: tests/faults/preload.c
 -include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES))
 -include $(addsuffix .d,$(UNIT_TESTS))
 
-dependencies-run dependencies-test dependencies-fuzz dependencies-lint: dependencies-%:
+dependencies-run dependencies-test dependencies-fuzz dependencies-lint dependencies-valgrind: dependencies-%:
 	packaging/dependencies $*
 
 # Sub-makes, so that what was just installed is seen.
@@ -151,6 +151,16 @@ fuzz: dependencies-fuzz
 fuzz-minimise: dependencies-fuzz
 	$(MAKE) $(FUZZ_FLAGS) fuzz-targets
 	BUILD=$(FUZZ_BUILD) tests/fuzz/minimise
+
+# A part of the tests with the daemon under valgrind, which is five to fifty
+# times slower: those that measure how much slower have no place here.
+VALGRIND_TESTS = tests/10-progress.bats tests/20-ends.bats tests/41-peers.bats tests/42-probes.bats
+VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full \
+	--errors-for-leak-kinds=definite --show-leak-kinds=definite --child-silent-after-fork=yes \
+	--suppressions=$(CURDIR)/tests/valgrind.supp
+valgrind: dependencies-test dependencies-valgrind
+	$(MAKE) all
+	BUILD=$(BUILD) SECONDS_MAX=60 DAEMON_WRAPPER='$(VALGRIND)' tests/run $(VALGRIND_TESTS)
 
 lint: dependencies-lint
 	CC='$(CC)' tests/lint
