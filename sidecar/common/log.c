@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -70,16 +71,40 @@ log_open(const char *path, int level)
     return 0;
 }
 
+/*
+ * Adds a text, at most up to LINE_MAX_BYTES - 1. It may hold what a peer has
+ * sent: a line feed would begin a line that is not ours, an escape sequence
+ * would speak to the terminal of whoever reads.
+ */
+static size_t
+add_printable(char *line, size_t len, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        bool plain = *text >= ' ' && *text <= '~';
+
+        if (len + (plain ? 1 : 4) >= LINE_MAX_BYTES) {
+            break;
+        }
+        if (plain) {
+            line[len++] = *text;
+        } else {
+            len += (size_t)snprintf(line + len, LINE_MAX_BYTES - len, "\\x%02X",
+                                    (unsigned char)*text);
+        }
+    }
+    return len;
+}
+
 void
 log_write(int level, const char *format, ...)
 {
     char line[LINE_MAX_BYTES];
+    char text[LINE_MAX_BYTES];
     struct tm tm;
     time_t now;
     va_list args;
     size_t len;
     int error = errno; /* for %m */
-    int added;
 
     if (level > log_max_level) {
         return;
@@ -91,13 +116,9 @@ log_write(int level, const char *format, ...)
                             " [%s] %d: ", level_names[level], (int)getpid());
     errno = error;
     va_start(args, format);
-    added = vsnprintf(line + len, sizeof(line) - len - 1, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (added > 0) {
-        size_t room = sizeof(line) - len - 2;
-
-        len += (size_t)added < room ? (size_t)added : room;
-    }
+    len = add_printable(line, len, text);
     line[len++] = '\n';
     (void)!write(log_fd, line, len); /* one write, so that lines stay whole */
 }

@@ -21,7 +21,10 @@ int log_reopen(void) __attribute__((warn_unused_result));
 /* The level of a name, "emerg" to "debug", or -1. */
 int log_level(const char *name);
 
-/* Writes a line if its level is wanted. %m is errno's text, as in syslog(3). */
+/*
+ * Writes a line if its level is wanted. %m is errno's text, as in syslog(3).
+ * Bytes that are not printable ASCII become \xHH, as in nginx's log.
+ */
 void log_write(int level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
