@@ -89,8 +89,14 @@ append_xml(struct buffer *out, unsigned char c)
     case '\'':
         buffer_append_string(out, "&#39;");
         break;
+    case '\t':
+    case '\n':
+    case '\r':
+        /* A parser would make a blank, or another end of line, of them. */
+        buffer_printf(out, "&#%d;", c);
+        break;
     default:
-        if (c < ' ' && c != '\t' && c != '\n' && c != '\r') {
+        if (c < ' ') {
             buffer_append_string(out, replacement);
         } else {
             buffer_append(out, &c, 1);
@@ -98,12 +104,15 @@ append_xml(struct buffer *out, unsigned char c)
     }
 }
 
-/* Angle brackets and ampersands, too, so that no HTML parser sees a tag. */
+/*
+ * Angle brackets and ampersands, too, so that no HTML parser sees a tag; in
+ * JavaScript what ends the other strings, or begins an expression in one.
+ */
 static void
 append_script(struct buffer *out, enum escape escape, unsigned char c)
 {
     if (c < ' ' || c == '<' || c == '>' || c == '&' || c == 0x7f ||
-        (c == '\'' && escape == ESCAPE_JAVASCRIPT)) {
+        (escape == ESCAPE_JAVASCRIPT && strchr("'`$", c) != NULL)) {
         buffer_printf(out, "\\u%04x", c);
     } else if (c == '"' || c == '\\') {
         buffer_printf(out, "\\%c", c);
@@ -120,6 +129,13 @@ is_line_separator(const unsigned char *text)
            (text[2] == 0xa8 || text[2] == 0xa9);
 }
 
+/* U+FFFE and U+FFFF are no characters of XML (section 2.2). */
+static bool
+is_noncharacter(const unsigned char *text)
+{
+    return text[0] == 0xef && text[1] == 0xbf && text[2] >= 0xbe;
+}
+
 void
 escape_append(struct buffer *out, enum escape escape, const char *text)
 {
@@ -132,7 +148,8 @@ escape_append(struct buffer *out, enum escape escape, const char *text)
     while (*p != '\0') {
         size_t len = sequence_length(p);
 
-        if (len == 0) {
+        if (len == 0 ||
+            (len == 3 && escape == ESCAPE_XML && is_noncharacter(p))) {
             buffer_append_string(out, replacement);
         } else if (len > 1 && escape != ESCAPE_XML && is_line_separator(p)) {
             buffer_printf(out, "\\u202%c", p[2] == 0xa8 ? '8' : '9');

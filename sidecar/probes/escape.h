@@ -7,7 +7,7 @@
 enum escape {
     ESCAPE_NONE,
     ESCAPE_JSON,       /* within a JSON string (RFC 8259, section 7) */
-    ESCAPE_JAVASCRIPT, /* within a JavaScript string, in either quotes */
+    ESCAPE_JAVASCRIPT, /* within a JavaScript string, in any quotes */
     ESCAPE_XML,        /* within XML or HTML text, or an attribute's value */
 };
 
@@ -15,8 +15,8 @@ enum escape {
 enum escape escape_for(const char *content_type);
 
 /*
- * Appends text. Bytes that are not UTF-8 become U+FFFD, and so do control
- * bytes that XML cannot hold; with ESCAPE_NONE text goes through as it is.
+ * Appends text. Bytes that are not UTF-8 become U+FFFD, and so do
+ * characters that XML cannot hold; with ESCAPE_NONE text goes through as it is.
  */
 void escape_append(struct buffer *out, enum escape escape, const char *text);
 
