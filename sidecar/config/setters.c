@@ -127,6 +127,18 @@ set_string(struct config *config, struct location_config *location,
     return NULL;
 }
 
+/* Some of these go into response headers, which a line feed would end. */
+static bool
+has_control(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *
 set_location_string(struct config *config, struct location_config *location,
                     const struct directive *directive,
@@ -139,7 +151,7 @@ set_location_string(struct config *config, struct location_config *location,
     if (*text != NULL) {
         return is_duplicate;
     }
-    if (statement->args[1][0] == '\0') {
+    if (statement->args[1][0] == '\0' || has_control(statement->args[1])) {
         return invalid_value;
     }
     *text = alloc_string(statement->args[1]);
@@ -565,7 +577,7 @@ set_origins(struct config *config, struct location_config *location,
 
         if (word ? statement->count > 2
                  : strstr(origin, "://") == NULL ||
-                       strpbrk(origin, " \t\r\n") != NULL) {
+                       strchr(origin, ' ') != NULL || has_control(origin)) {
             return "takes \"*\", \"off\", or origins like "
                    "\"https://example.org\"";
         }
