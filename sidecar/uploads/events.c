@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "log_pace.h"
+#include "spool_gauge.h"
 #include "transitions.h"
 #include "uploads_internal.h"
 
@@ -191,6 +192,11 @@ uploads_spool(struct uploads *uploads, const struct spool *spool,
     struct spool row = *spool;
 
     if (!uploads->options.gauges[GAUGE_SPOOL]) {
+        return;
+    }
+    if (!spool_gauge_is_name(row.path)) {
+        log_write(LOG_NOTICE, "spool: %s is no temporary file of nginx",
+                  row.path);
         return;
     }
     row.seen_ms = now_ms;

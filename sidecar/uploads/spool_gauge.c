@@ -17,7 +17,10 @@
 
 static const char deleted[] = " (deleted)";
 
-enum { LINK_MAX_BYTES = SPOOL_PATH_MAX + sizeof(deleted) };
+enum {
+    LINK_MAX_BYTES = SPOOL_PATH_MAX + sizeof(deleted),
+    TEMPORARY_DIGITS = 10, /* nginx's numbers, at least */
+};
 
 static struct log_pace pace;
 static atomic_bool found_any; /* worker, in /proc */
@@ -75,13 +78,94 @@ names(const char *text, ssize_t len, const char *path)
                         memcmp(text + path_len, deleted, (size_t)len) == 0);
 }
 
+bool
+spool_gauge_is_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash != NULL ? strspn(slash + 1, "0123456789") : 0;
+
+    return path[0] == '/' && len >= TEMPORARY_DIGITS && slash[1 + len] == '\0';
+}
+
+/*
+ * A line may name the process of somebody else, and a file that this one has
+ * open. comm(5) is what the kernel has of the program's name.
+ */
+static bool
+is_nginx(int64_t pid)
+{
+    static const char *const names_of_nginx[] = { "nginx", "openresty",
+                                                  "angie" };
+    static atomic_bool logged;
+    char text[32] = "";
+    ssize_t len;
+    int fd;
+
+    snprintf(text, sizeof(text), "/proc/%" PRId64 "/comm", pid);
+    fd = open(text, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    len = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    for (size_t i = 0; i < sizeof(names_of_nginx) / sizeof(char *); i++) {
+        if (strncmp(text, names_of_nginx[i], strlen(names_of_nginx[i])) == 0) {
+            return true;
+        }
+    }
+    if (!atomic_exchange(&logged, true)) {
+        log_write(LOG_WARNING,
+                  "a line tells of a file of process %" PRId64 ", which is "
+                  "%s: files of nginx alone are looked at",
+                  pid, text);
+    }
+    return false;
+}
+
+/* Whether the worker's descriptors can be listed; else errno says why not. */
+static bool
+can_look(int64_t pid)
+{
+    char name[32];
+    int fd;
+
+    snprintf(name, sizeof(name), "/proc/%" PRId64 "/fd", pid);
+    fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    close(fd);
+    return true;
+}
+
+/*
+ * A file that has not been found among the worker's. The name alone is taken
+ * only where nobody can look, and then of what the worker itself has made.
+ */
 static enum spool_answer
 read_by_name(const struct spool *spool, int64_t *size_bytes)
 {
+    char name[32];
+    struct stat worker;
     struct stat st;
 
-    if (stat(spool->path, &st) < 0) {
+    if (can_look(spool->pid)) {
+        return SPOOL_UNKNOWN; /* it is yet to be looked for */
+    }
+    if (errno != EACCES && errno != EPERM) {
         return errno == ENOENT ? SPOOL_GONE : SPOOL_UNKNOWN;
+    }
+    snprintf(name, sizeof(name), "/proc/%" PRId64, spool->pid);
+    if (!is_nginx(spool->pid) || stat(name, &worker) < 0) {
+        return SPOOL_GONE;
+    }
+    if (lstat(spool->path, &st) < 0) {
+        return errno == ENOENT ? SPOOL_GONE : SPOOL_UNKNOWN;
+    }
+    if (!S_ISREG(st.st_mode) || st.st_uid != worker.st_uid) {
+        return SPOOL_GONE;
     }
     *size_bytes = st.st_size;
     return SPOOL_OPEN;
@@ -103,7 +187,8 @@ spool_gauge_read(const struct spool *spool, int64_t *size_bytes)
     if (stat(name, &st) < 0) {
         return errno == EACCES || errno == EPERM ? SPOOL_UNKNOWN : SPOOL_GONE;
     }
-    if (!names(text, readlink(name, text, sizeof(text)), spool->path)) {
+    if (!S_ISREG(st.st_mode) ||
+        !names(text, readlink(name, text, sizeof(text)), spool->path)) {
         return SPOOL_GONE;
     }
     *size_bytes = st.st_size;
@@ -141,6 +226,10 @@ spool_gauge_find(int64_t pid, struct spool *spools, int count)
             return SPOOL_GONE;
         }
         return refused(pid);
+    }
+    if (!is_nginx(pid)) {
+        closedir(folder);
+        return SPOOL_GONE;
     }
     atomic_store(&found_any, true);
     log_pace_well(&pace, io_now_ms());

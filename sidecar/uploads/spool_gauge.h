@@ -14,20 +14,28 @@
 enum spool_answer {
     SPOOL_OPEN,    /* the size is set */
     SPOOL_GONE,    /* the worker has closed the file, or is gone itself */
-    SPOOL_UNKNOWN, /* the descriptors cannot be read; see log_pace.h */
+    SPOOL_UNKNOWN, /* not found yet, or not to be read; see log_pace.h */
     SPOOL_LATER,   /* not now, for want of descriptors or memory; likewise */
 };
 
 /*
- * The size of a file whose descriptor is known; where it is not, of the name,
- * which stays with client_body_in_file_only.
+ * Whether nginx names a temporary file so: a number in some folder. Whoever
+ * can send a log line can name any file; what looks otherwise is none.
+ */
+bool spool_gauge_is_name(const char *path);
+
+/*
+ * The size of a file whose descriptor is known. Where it is not, and the
+ * worker's descriptors cannot be listed, that of the name, which stays with
+ * client_body_in_file_only, if the file is the worker's user's.
  */
 enum spool_answer spool_gauge_read(const struct spool *spool,
                                    int64_t *size_bytes);
 
 /*
  * Looks through the descriptors of worker pid for the files, one pass for
- * all, and sets fd of those found. Returns SPOOL_OPEN when it could look.
+ * all, and sets fd of those found. Returns SPOOL_OPEN when it could look,
+ * SPOOL_GONE also when pid is not a process of nginx.
  */
 enum spool_answer spool_gauge_find(int64_t pid, struct spool *spools,
                                    int count);

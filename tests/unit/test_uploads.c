@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "spool_gauge.h"
 #include "store.h"
+#include "unit.h"
 #include "uploads.h"
 
 enum {
@@ -67,7 +70,9 @@ set_up(void **state)
     assert_int_equal(store_zone_set(f->store, "uploads", 1 << 20), 0);
     f->uploads = uploads_new(f->store, &options);
     strcpy(f->path, "/tmp/upload-progressd-test.XXXXXX");
-    f->fd = mkstemp(f->path);
+    assert_non_null(mkdtemp(f->path));
+    strcat(f->path, "/0000000001");
+    f->fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     assert_true(f->fd >= 0);
     unlink(f->path);
     assert_int_equal(ftruncate(f->fd, SPOOLED), 0);
@@ -83,6 +88,8 @@ tear_down(void **state)
     if (f->fd >= 0) {
         close(f->fd);
     }
+    *strrchr(f->path, '/') = '\0';
+    rmdir(f->path);
     uploads_tick(f->uploads, 100); /* lets go of the file */
     uploads_free(f->uploads);
     store_free(f->store);
@@ -503,6 +510,64 @@ the_lowest_candidate_is_told(void **state)
     assert_int_equal(p.received_bytes, SPOOLED);
 }
 
+/* Whoever can send a line can name any file, and any process. */
+static void
+only_files_of_nginx_are_looked_at(void **state)
+{
+    static const char *const not_numbers[] = { "/etc/passwd",
+                                               "/etc/0000000001x",
+                                               "/etc/000000001",
+                                               "0000000001",
+                                               "/0000000001/passwd",
+                                               "/etc/-000000001",
+                                               "/etc/",
+                                               "" };
+    struct fixture *f = *state;
+    struct spool spool = {
+        .pid = getpid(), .connection = CONNECTION, .id = "one", .fd = -1
+    };
+
+    for (size_t i = 0; i < COUNT(not_numbers); i++) {
+        ASSERT_THAT(not_numbers[i], !spool_gauge_is_name(not_numbers[i]));
+        strcpy(spool.path, not_numbers[i]);
+        uploads_spool(f->uploads, &spool, BEGAN_MS);
+    }
+    assert_true(spool_gauge_is_name("/0000000001"));
+    assert_true(spool_gauge_is_name("/body/1/23/12345678901"));
+    assert_int_equal(ask(f, BEGAN_MS).state, UPLOAD_STARTING);
+    /* The descriptor is there, the process is another program. */
+    strcpy(spool.path, f->path);
+    prctl(PR_SET_NAME, "sshd");
+    uploads_spool(f->uploads, &spool, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).state, UPLOAD_STARTING);
+    prctl(PR_SET_NAME, "nginx");
+    uploads_spool(f->uploads, &spool, BEGAN_MS + 2000);
+    assert_int_equal(ask(f, BEGAN_MS + 2001).received_bytes, SPOOLED);
+}
+
+/* A name that stays, of a file that the process does not have open. */
+static void
+a_name_alone_is_not_believed(void **state)
+{
+    struct fixture *f = *state;
+    struct spool spool = {
+        .pid = getpid(), .connection = CONNECTION, .id = "one", .fd = -1
+    };
+    int64_t size_bytes;
+    int fd;
+
+    snprintf(spool.path, sizeof(spool.path), "%.*s/0000000002",
+             (int)(strrchr(f->path, '/') - f->path), f->path);
+    fd = open(spool.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, SPOOLED), 0);
+    close(fd);
+    assert_int_equal(spool_gauge_read(&spool, &size_bytes), SPOOL_UNKNOWN);
+    uploads_spool(f->uploads, &spool, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).state, UPLOAD_STARTING);
+    unlink(spool.path);
+}
+
 /* The file of an upload that is over, closed late, is not the other's. */
 static void
 a_closed_file_is_not_credited_to_a_neighbour(void **state)
@@ -661,6 +726,8 @@ main(void)
         WITH_FIXTURE(swept_after_its_time),
         WITH_FIXTURE(the_first_of_two_running_is_shown),
         WITH_FIXTURE(the_lowest_candidate_is_told),
+        WITH_FIXTURE(only_files_of_nginx_are_looked_at),
+        WITH_FIXTURE(a_name_alone_is_not_believed),
         WITH_FIXTURE(a_closed_file_is_not_credited_to_a_neighbour),
         WITH_FIXTURE(a_file_seen_before_the_start_is_not_taken),
         WITH_FIXTURE(received_never_falls_nor_passes_size),
@@ -670,5 +737,6 @@ main(void)
         WITH_FIXTURE(an_unknown_zone_is_no_upload),
     };
 
+    prctl(PR_SET_NAME, "nginx"); /* whose files alone are looked at */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
