@@ -21,6 +21,10 @@ LOGDIR        = /var/log/nginx
 EVENT_ADDRESS = 127.0.0.1:4514
 # The header, and query argument, of the progress ID.
 PROGRESS_HEADER = X-Progress-ID
+# The key of upload_progress_key, if there is one. Better in the environment:
+# other users can see what stands on the command line.
+PROGRESS_KEY ?=
+export PROGRESS_KEY
 
 CC       = gcc
 SAN      =
@@ -179,18 +183,31 @@ PATHS = -e 's|/run/upload-progressd|$(RUNDIR)|g' \
 	-e 's|X-Progress-ID|$(PROGRESS_HEADER)|g' \
 	-e 's|HTTP_X_PROGRESS_ID|HTTP_$(header_upper)|g' \
 	-e 's|http_x_progress_id|http_$(header_lower)|g'
+# What holds the key, and how it gets there: in no argument of a process.
+KEYED = '^error_log syslog:|^map .* .upload_progress_key '
+KEY_EDITS = \
+	'/^map .* .upload_progress_key /,/^}/s|"";|"'"$$PROGRESS_KEY"'";|' \
+	"/^error_log syslog:/s|tag=upload_progress |tag=upload_progress$${PROGRESS_KEY:+_}$$PROGRESS_KEY |"
 # The other topics go beside SNIPPETDIR, by the names of their folders.
 TOPICS = $(filter-out examples,$(patsubst nginx-snippets/%/,%,$(wildcard nginx-snippets/*/)))
 install-snippets:
 	@case '$(PROGRESS_HEADER)' in '' | *[!A-Za-z0-9-]*) \
 	    echo 'PROGRESS_HEADER "$(PROGRESS_HEADER)": letters, digits and "-" only' >&2; \
 	    exit 1 ;; esac
+	@case "$$PROGRESS_KEY" in *[!A-Za-z0-9]*) false ;; esac && \
+	case "$${#PROGRESS_KEY}" in 0 | 1[2-6]) ;; *) false ;; esac || { \
+	    echo 'PROGRESS_KEY: 12 to 16 letters and digits' >&2; exit 1; }
 	for topic in $(TOPICS); do \
 		folder=$(DESTDIR)$(dir $(SNIPPETDIR))$$topic; \
 		[ $$topic != upload-progress ] || folder=$(DESTDIR)$(SNIPPETDIR); \
 		install -d $$folder || exit 1; \
 		for snippet in nginx-snippets/$$topic/*.conf; do \
-			sed $(PATHS) $$snippet > $$folder/$${snippet##*/} || exit 1; \
+			file=$$folder/$${snippet##*/}; \
+			mode=0644; \
+			[ -z "$$PROGRESS_KEY" ] || ! grep -Eq $(KEYED) $$snippet || mode=0600; \
+			rm -f $$file && install -m $$mode /dev/null $$file || exit 1; \
+			printf '%s\n' $(KEY_EDITS) | \
+			    sed $(PATHS) -f /dev/stdin $$snippet > $$file || exit 1; \
 		done; \
 	done
 

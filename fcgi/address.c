@@ -97,3 +97,30 @@ address_format(const struct address *address, char *text, size_t size)
     snprintf(text, size, sa->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
              port);
 }
+
+static bool
+is_loopback_v4(const unsigned char bytes[4])
+{
+    return bytes[0] == 127;
+}
+
+bool
+address_is_local(const struct address *address)
+{
+    const struct sockaddr *sa = (const struct sockaddr *)&address->storage;
+    const struct in6_addr *v6;
+
+    if (sa->sa_family == AF_UNIX) {
+        return true;
+    }
+    if (sa->sa_family == AF_INET) {
+        return is_loopback_v4(
+            (const unsigned char *)&((const struct sockaddr_in *)sa)->sin_addr);
+    }
+    if (sa->sa_family != AF_INET6) {
+        return false;
+    }
+    v6 = &((const struct sockaddr_in6 *)sa)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(v6) ||
+           (IN6_IS_ADDR_V4MAPPED(v6) && is_loopback_v4(v6->s6_addr + 12));
+}

@@ -28,6 +28,12 @@ void address_format(const struct address *address, char *text, size_t size);
 /* Whether two addresses are the same. */
 bool address_is(const struct address *a, const struct address *b);
 
+/*
+ * Whether only this host can send from, or to, the address: it is a loopback
+ * one, or a path.
+ */
+bool address_is_local(const struct address *address);
+
 /* The path of a Unix-domain address, NULL for the others. */
 const char *address_path(const struct address *address);
 

@@ -100,12 +100,12 @@ accept_ready(struct io_source *source, uint32_t events)
 
 static int
 bind_and_listen(int fd, const struct address *address, int backlog,
-                unsigned mode)
+                const struct unix_socket_access *access)
 {
     int one = 1;
 
     if (address_path(address) != NULL) {
-        if (unix_socket_bind(fd, address, mode) < 0) {
+        if (unix_socket_bind(fd, address, access) < 0) {
             return -1;
         }
     } else if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) <
@@ -143,7 +143,7 @@ open_socket(const struct server_listen *options)
     fd = socket(address->storage.ss_family,
                 SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0 &&
-        bind_and_listen(fd, address, options->backlog, options->mode) < 0) {
+        bind_and_listen(fd, address, options->backlog, &options->access) < 0) {
         error = errno;
         close(fd);
         errno = error;
@@ -192,7 +192,7 @@ server_listen(struct server *server, const struct server_listen *options)
         return add_listener(server, options);
     }
     known->protocol = options->protocol;
-    if (path != NULL && chmod(path, options->mode) < 0) {
+    if (path != NULL && unix_socket_set_access(path, &options->access) < 0) {
         return -1;
     }
     return listen(known->source.fd, options->backlog);

@@ -15,6 +15,7 @@
 #include "address.h"
 #include "io.h"
 #include "message.h"
+#include "unix_socket.h"
 
 struct protocol;
 struct server;
@@ -47,7 +48,7 @@ struct server_listen {
     const struct protocol *protocol;
     struct address address;
     int backlog;
-    unsigned mode;  /* permission of a Unix-domain socket */
+    struct unix_socket_access access; /* to a Unix-domain socket */
     int fd;         /* inherited and listening already, to be owned; else -1 */
     bool keep_path; /* a Unix-domain socket is not removed with the listener */
 };

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Skips "<PRI>Mmm dd hh:mm:ss [HOST] TAG: "; NULL if it is not there. */
-static char *
-skip_header(char *message)
+/* Skips "<PRI>Mmm dd hh:mm:ss "; NULL if it is not there. */
+static const char *
+skip_time(const char *message)
 {
-    char *p = message;
+    const char *p = message;
 
     if (*p++ != '<') {
         return NULL;
@@ -18,8 +18,34 @@ skip_header(char *message)
     if (*p++ != '>' || strlen(p) < sizeof("Mmm dd hh:mm:ss ") - 1) {
         return NULL;
     }
-    p = strstr(p + sizeof("Mmm dd hh:mm:ss ") - 1, ": ");
-    return p != NULL ? p + 2 : NULL;
+    return p + sizeof("Mmm dd hh:mm:ss ") - 1;
+}
+
+/* Skips also "[HOST] TAG: "; NULL if it is not there. */
+static char *
+skip_header(char *message)
+{
+    const char *host = skip_time(message);
+    const char *end = host != NULL ? strstr(host, ": ") : NULL;
+
+    return end != NULL ? message + (end + 2 - message) : NULL;
+}
+
+const char *
+syslog_line_tag(const char *message, size_t *len)
+{
+    const char *host = skip_time(message);
+    const char *end = host != NULL ? strstr(host, ": ") : NULL;
+    const char *tag = end;
+
+    if (end == NULL) {
+        return NULL;
+    }
+    while (tag > host && tag[-1] != ' ') {
+        tag--;
+    }
+    *len = (size_t)(end - tag);
+    return tag;
 }
 
 static int

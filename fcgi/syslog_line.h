@@ -6,6 +6,8 @@
 #ifndef FCGI_SYSLOG_LINE_H
 #define FCGI_SYSLOG_LINE_H
 
+#include <stddef.h>
+
 #include "message.h"
 
 enum syslog_kind {
@@ -22,5 +24,11 @@ enum syslog_kind {
  * "1" when that part is the request.
  */
 enum syslog_kind syslog_line_parse(char *message, struct request *request);
+
+/*
+ * The tag of a message that has not been cut up yet, and its length; NULL
+ * where there is none.
+ */
+const char *syslog_line_tag(const char *message, size_t *len);
 
 #endif

@@ -32,7 +32,8 @@ enum {
 struct event_socket {
     struct address address;
     int fd;
-    bool keep_path; /* somebody else removes it */
+    bool keep_path;  /* somebody else removes it */
+    bool local_only; /* datagrams from other hosts are dropped */
 };
 
 struct syslog_server {
@@ -52,6 +53,7 @@ struct syslog_server {
     char (*buffers)[DATAGRAM_MAX];
     struct log_pace drop_pace;
     uint64_t dropped_told; /* of the ring's, in the log so far */
+    bool foreign_logged;
 };
 
 struct syslog_server *
@@ -128,7 +130,7 @@ bind_socket(const struct syslog_listen *options)
     int error;
 
     if (fd >= 0 && (address_path(address) != NULL
-                        ? unix_socket_bind(fd, address, options->mode) < 0
+                        ? unix_socket_bind(fd, address, &options->access) < 0
                         : bind(fd, (const struct sockaddr *)&address->storage,
                                address->len) < 0)) {
         error = errno;
@@ -157,7 +159,8 @@ syslog_server_listen(struct syslog_server *server,
     const char *path = address_path(&options->address);
     struct event_socket *s = find_socket(server, &options->address);
 
-    if (s != NULL && path != NULL && chmod(path, options->mode) < 0) {
+    if (s != NULL && path != NULL &&
+        unix_socket_set_access(path, &options->access) < 0) {
         return -1;
     }
     if (s == NULL) {
@@ -172,14 +175,38 @@ syslog_server_listen(struct syslog_server *server,
             return -1;
         }
         s = &server->sockets[server->socket_count++];
-        *s = (struct event_socket){ options->address, fd, options->keep_path };
+        *s = (struct event_socket){ .address = options->address,
+                                    .fd = fd,
+                                    .keep_path = options->keep_path };
     }
+    s->local_only = options->local_only && path == NULL;
     if (path == NULL) {
         set_receive_buffer(server, s->fd, options->rcvbuf_bytes);
     } else {
         check_queue(server, path);
     }
     return 0;
+}
+
+/* Whether a datagram may be taken in; of the first that may not it is said. */
+static bool
+is_welcome(struct syslog_server *server, bool local_only,
+           const struct address *sender)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (!local_only || address_is_local(sender)) {
+        return true;
+    }
+    if (!server->foreign_logged) {
+        server->foreign_logged = true;
+        address_format(sender, text, sizeof(text));
+        server->log(LOG_WARNING,
+                    "syslog: datagrams from %s and other addresses that are "
+                    "not loopback are dropped, as there is no key",
+                    text);
+    }
+    return false;
 }
 
 static void
@@ -220,9 +247,20 @@ syslog_server_each_socket(struct syslog_server *server,
 }
 
 static void
-drain_socket(struct syslog_server *server, int fd)
+keep(struct syslog_server *server, const char *data, size_t len)
+{
+    if (!datagram_ring_put(server->ring, data, len) &&
+        log_pace_fault(&server->drop_pace, io_now_ms())) {
+        server->log(LOG_ERR, "syslog: events come faster than they can be "
+                             "parsed, some are dropped");
+    }
+}
+
+static void
+drain_socket(struct syslog_server *server, const struct event_socket *s)
 {
     struct mmsghdr messages[BATCH];
+    struct address senders[BATCH];
     struct iovec vectors[BATCH];
     int count;
 
@@ -232,15 +270,18 @@ drain_socket(struct syslog_server *server, int fd)
         vectors[i].iov_len = DATAGRAM_MAX;
         messages[i].msg_hdr.msg_iov = &vectors[i];
         messages[i].msg_hdr.msg_iovlen = 1;
+        messages[i].msg_hdr.msg_name = &senders[i].storage;
     }
     do {
-        count = recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL);
+        for (int i = 0; i < BATCH; i++) {
+            messages[i].msg_hdr.msg_namelen = sizeof(senders[i].storage);
+            senders[i].storage.ss_family = AF_UNSPEC;
+        }
+        count = recvmmsg(s->fd, messages, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < count; i++) {
-            if (!datagram_ring_put(server->ring, server->buffers[i],
-                                   messages[i].msg_len) &&
-                log_pace_fault(&server->drop_pace, io_now_ms())) {
-                server->log(LOG_ERR, "syslog: events come faster than they "
-                                     "can be parsed, some are dropped");
+            senders[i].len = messages[i].msg_hdr.msg_namelen;
+            if (is_welcome(server, s->local_only, &senders[i])) {
+                keep(server, server->buffers[i], messages[i].msg_len);
             }
         }
         log_pace_well(&server->drop_pace, io_now_ms());
@@ -274,8 +315,7 @@ drain(void *argument)
     while (stop->revents == 0) {
         bool untold =
             datagram_ring_dropped(server->ring) != server->dropped_told;
-        int ready = poll(fds, server->socket_count + 1,
-                         untold ? QUIET_MS : -1);
+        int ready = poll(fds, server->socket_count + 1, untold ? QUIET_MS : -1);
 
         if (ready < 0) {
             continue;
@@ -285,7 +325,7 @@ drain(void *argument)
         }
         for (nfds_t i = 0; i < server->socket_count; i++) {
             if (fds[i].revents != 0) {
-                drain_socket(server, fds[i].fd);
+                drain_socket(server, &server->sockets[i]);
             }
         }
     }

@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "io.h"
+#include "unix_socket.h"
 
 struct syslog_server;
 
@@ -25,16 +26,18 @@ struct syslog_server *syslog_server_new(io_log_fn log,
 struct syslog_listen {
     struct address address;
     int rcvbuf_bytes;
-    unsigned mode;  /* permission of a Unix-domain socket */
-    int fd;         /* inherited and bound already, to be owned; else -1 */
-    bool keep_path; /* a Unix-domain socket is not removed with the server */
+    struct unix_socket_access access; /* to a Unix-domain socket */
+    bool local_only; /* datagrams from other hosts are dropped */
+    int fd;          /* inherited and bound already, to be owned; else -1 */
+    bool keep_path;  /* a Unix-domain socket is not removed with the server */
 };
 
 /*
- * Receives, or, where it does so already, takes over what is new of mode and
- * receive buffer. Warns, by the name of the sysctl to set, where the kernel does
- * not grant rcvbuf_bytes, or where the queue of a Unix-domain socket is short.
- * To be called while the server is stopped. Returns 0, or -1 with errno set.
+ * Receives, or, where it does so already, takes over what is new of access
+ * and receive buffer. Warns, by the name of the sysctl to set, where the kernel
+ * does not grant rcvbuf_bytes, or where the queue of a Unix-domain socket is
+ * short. To be called while the server is stopped. Returns 0, or -1 with errno
+ * set.
  */
 int syslog_server_listen(struct syslog_server *server,
                          const struct syslog_listen *listen)

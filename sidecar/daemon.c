@@ -53,6 +53,7 @@ tick(void *context)
 
     uploads_tick(daemon->sidecar.uploads, io_now_ms());
     atomic_store(&daemon->ticked_ms, io_now_ms());
+    trust_report(daemon->sidecar.trust, io_now_ms());
 }
 
 /*
@@ -128,8 +129,16 @@ set_zones(struct store *store, const struct config *config)
     return 0;
 }
 
+static bool
+gives_away(const struct listen_config *listen)
+{
+    return listen->access.uid != UNIX_SOCKET_SAME_USER ||
+           listen->access.gid != UNIX_SOCKET_SAME_GROUP;
+}
+
 static int
-open_listen(struct daemon *daemon, const struct listen_config *listen)
+open_listen(struct daemon *daemon, const struct config *config,
+            const struct listen_config *listen)
 {
     static const struct protocol *const protocols[] = {
         [LISTEN_FASTCGI] = &fastcgi_protocol,
@@ -146,7 +155,8 @@ open_listen(struct daemon *daemon, const struct listen_config *listen)
         struct syslog_listen options = {
             .address = listen->address,
             .rcvbuf_bytes = (int)listen->rcvbuf_bytes,
-            .mode = listen->mode,
+            .access = listen->access,
+            .local_only = config->key == NULL,
             .fd = inherited.fd,
             .keep_path = inherited.given,
         };
@@ -157,7 +167,7 @@ open_listen(struct daemon *daemon, const struct listen_config *listen)
             .protocol = protocols[listen->protocol],
             .address = listen->address,
             .backlog = listen->backlog,
-            .mode = listen->mode,
+            .access = listen->access,
             .fd = inherited.fd,
             .keep_path = inherited.given,
         };
@@ -166,7 +176,11 @@ open_listen(struct daemon *daemon, const struct listen_config *listen)
     }
     if (result < 0) {
         address_format(&listen->address, text, sizeof(text));
-        log_write(LOG_EMERG, "bind() to %s failed (%d: %m)", text, errno);
+        log_write(LOG_EMERG, "bind() to %s failed (%d: %m)%s", text, errno,
+                  errno == EPERM && gives_away(listen)
+                      ? ", which \"owner=\" of another user, or \"group=\" "
+                        "that the daemon is not of, needs root for"
+                      : "");
     }
     return result;
 }
@@ -175,7 +189,7 @@ static int
 open_listens(struct daemon *daemon, const struct config *config)
 {
     for (const struct listen_config *l = config->listens; l; l = l->next) {
-        if (open_listen(daemon, l) < 0) {
+        if (open_listen(daemon, config, l) < 0) {
             return -1;
         }
     }
@@ -260,6 +274,7 @@ daemon_new(struct config *config)
 
     daemon->config = config;
     daemon->sidecar.config = config;
+    daemon->sidecar.trust = trust_new(config->key);
     if (open_store(daemon) < 0 || open_sockets(daemon) < 0 ||
         io_timer_start(&daemon->timer, daemon->io, TICK_MS, tick, daemon) < 0 ||
         server_start(daemon->server) < 0) {
@@ -327,6 +342,8 @@ daemon_configure(struct daemon *daemon, struct config *config)
     uploads_configure(daemon->sidecar.uploads, &uploads);
     server_configure(daemon->server, &server);
     daemon->sidecar.config = config;
+    trust_free(daemon->sidecar.trust);
+    daemon->sidecar.trust = trust_new(config->key);
     config_free(daemon->config);
     daemon->config = config;
     return 0;
@@ -358,6 +375,7 @@ daemon_free(struct daemon *daemon)
     io_free(daemon->io);
     uploads_free(daemon->sidecar.uploads);
     store_free(daemon->sidecar.store);
+    trust_free(daemon->sidecar.trust);
     config_free(daemon->config);
     free(daemon);
 }

@@ -175,7 +175,9 @@ static void
 give_files(const struct config *config, const struct passwd *user, gid_t gid)
 {
     for (const struct listen_config *l = config->listens; l; l = l->next) {
-        if (address_path(&l->address) != NULL) {
+        if (address_path(&l->address) != NULL &&
+            l->access.uid == UNIX_SOCKET_SAME_USER &&
+            l->access.gid == UNIX_SOCKET_SAME_GROUP) {
             give(address_path(&l->address), user, gid);
         }
     }
@@ -461,6 +463,9 @@ start(struct lifecycle *life, struct config *config)
     bool replaced = inherited_init();
 
     raise_descriptor_limit();
+    if (config->key_is_public) {
+        log_write(LOG_WARNING, "%s", CONFIG_PUBLIC_KEY);
+    }
     if (config->daemon && !replaced && go_to_background(life, config) < 0) {
         config_free(config);
         return -1;

@@ -194,6 +194,9 @@ test(const struct config *config, const struct options *options,
                 config->error_log, errno, strerrordesc_np(errno), file);
         return EXIT_FAILURE;
     }
+    if (config->key_is_public) {
+        fputs("upload-progressd: [warn] " CONFIG_PUBLIC_KEY "\n", stderr);
+    }
     fprintf(stderr,
             "upload-progressd: configuration file %s test is successful\n",
             file);

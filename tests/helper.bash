@@ -81,10 +81,11 @@ site_certificate() {
 #   SITE_ZONE_SIZE  of the zone "uploads" (16m)
 #   SITE_EVENT_PORT where nginx sends its log lines (EVENT_PORT)
 #   SITE_PROGRESS_HEADER  that the snippets are installed for (X-Progress-ID)
+#   SITE_PROGRESS_KEY     that they carry (none)
 site_write() {
     SITE=${SITE_FOLDER:-$BATS_TEST_TMPDIR/site}
     mkdir -p "$SITE/run" "$SITE/log" "$SITE/temp" "$SITE/conf"
-    make -s -C "$ROOT" install-snippets DESTDIR= \
+    PROGRESS_KEY=${SITE_PROGRESS_KEY:-} make -s -C "$ROOT" install-snippets DESTDIR= \
         SNIPPETDIR="$SITE/conf/upload-progress" RUNDIR="$SITE/run" \
         LOGDIR="$SITE/log" EVENT_ADDRESS="127.0.0.1:${SITE_EVENT_PORT:-$EVENT_PORT}" \
         ${SITE_PROGRESS_HEADER:+PROGRESS_HEADER="$SITE_PROGRESS_HEADER"}

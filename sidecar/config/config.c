@@ -299,6 +299,18 @@ check_zone_uses(struct loading *loading)
     return message;
 }
 
+/* Of log lines from other hosts the key alone tells whose they are. */
+static char *
+check_unkeyed(const struct config *config)
+{
+    for (const struct listen_config *l = config->listens; l; l = l->next) {
+        if (l->unkeyed != NULL && config->key == NULL) {
+            return alloc_string(l->unkeyed);
+        }
+    }
+    return NULL;
+}
+
 /* How long a zone keeps what is tracked in it by default: its first track. */
 static void
 set_ttl(struct config *config, const struct location_config *level)
@@ -355,6 +367,9 @@ finish(struct loading *loading)
     }
     assert(config->zones != NULL);
     message = check_zone_uses(loading);
+    if (message == NULL) {
+        message = check_unkeyed(config);
+    }
     if (message != NULL) {
         return message;
     }
@@ -535,6 +550,7 @@ config_free(struct config *config)
     }
     for (struct listen_config *l = config->listens, *next; l; l = next) {
         next = l->next;
+        free(l->unkeyed);
         free(l);
     }
     for (struct zone_config *z = config->zones, *next; z; z = next) {
@@ -553,5 +569,6 @@ config_free(struct config *config)
     free(config->state_file);
     free(config->user);
     free(config->group);
+    free(config->key);
     free(config);
 }

@@ -14,6 +14,7 @@
 #include "gauge.h"
 #include "outputs.h"
 #include "template.h"
+#include "unix_socket.h"
 
 enum listen_protocol {
     LISTEN_FASTCGI,
@@ -26,8 +27,9 @@ struct listen_config {
     enum listen_protocol protocol;
     struct address address;
     int backlog;
-    int64_t rcvbuf_bytes; /* of a syslog socket */
-    unsigned mode;        /* permission of a Unix-domain socket */
+    int64_t rcvbuf_bytes;             /* of a syslog socket */
+    struct unix_socket_access access; /* of a Unix-domain socket */
+    char *unkeyed; /* what to say where there is no key; NULL: nothing */
     struct listen_config *next;
 };
 
@@ -92,9 +94,11 @@ struct config {
     char *pid;
     char *state_file; /* NULL: none */
     int64_t state_interval_ms;
-    char *user;  /* NULL: stays as it is */
-    char *group; /* of the user; NULL: the user's own */
-    bool daemon; /* to the background */
+    char *user;         /* NULL: stays as it is */
+    char *group;        /* of the user; NULL: the user's own */
+    bool daemon;        /* to the background */
+    char *key;          /* of upload_progress_key; NULL: none */
+    bool key_is_public; /* everybody can read the file that it stands in */
     int64_t worker_threads;
     int64_t worker_connections;
     int64_t client_header_timeout_ms;
@@ -162,6 +166,11 @@ char *config_include(const char *folder, const struct statement *statement,
 
 /* The folder that a file, or NULL, is in; to be freed. */
 char *config_folder(const char *file);
+
+/* The warning where key_is_public. */
+#define CONFIG_PUBLIC_KEY               \
+    "everybody can read the file that " \
+    "\"upload_progress_key\" stands in"
 
 /* The part of the built-in configuration that is used where a file has none. */
 extern const char config_default_listens[];

@@ -40,11 +40,13 @@ const struct directive directives[] = {
     { "worker_connections", MAIN, 1, 1, BLOCK_NONE, false, set_number,
       OF(worker_connections), "16384", "number",
       "connections from nginx at the same time; further ones are closed" },
-    { "listen", MAIN, 1, 6, BLOCK_NONE, true, set_listen, 0, NULL,
+    { "listen", MAIN, 1, 8, BLOCK_NONE, true, set_listen, 0, NULL,
       "address [fastcgi] [scgi] [syslog] [backlog=number] [rcvbuf=size] "
-      "[mode=octal]",
+      "[mode=octal] [owner=user] [group=group]",
       "an address for requests (fastcgi, scgi or both) or for nginx's log lines "
       "(syslog): unix:path, host:port, or a port of 127.0.0.1" },
+    { "upload_progress_key", MAIN, 1, 1, BLOCK_NONE, false, set_key, 0, NULL,
+      "key", "what events have to carry to be believed" },
     { "client_header_timeout", MAIN, 1, 1, BLOCK_NONE, false, set_time,
       OF(client_header_timeout_ms), "5s", "time",
       "how long a peer may take to send the parameters of a request" },

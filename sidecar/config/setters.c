@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "alloc.h"
 #include "config_values.h"
@@ -17,10 +18,12 @@
 #include "log.h"
 #include "paths.h"
 #include "store.h"
+#include "trust.h"
 
 static const char is_duplicate[] = "is duplicate";
 static const char invalid_value[] = "has an invalid value";
 
+/* A message with a name in it. */
 static const char *
 explain(char **detail, const char *before, const char *name, const char *after)
 {
@@ -180,6 +183,25 @@ set_error_log(struct config *config, struct location_config *location,
     return NULL;
 }
 
+const char *
+set_key(struct config *config, struct location_config *location,
+        const struct directive *directive, const struct statement *statement,
+        char **detail)
+{
+    struct stat st;
+
+    (void)location;
+    (void)directive;
+    (void)detail;
+    if (!trust_is_key(statement->args[1])) {
+        return "takes 12 to 16 letters and digits";
+    }
+    config->key = alloc_string(statement->args[1]);
+    config->key_is_public =
+        stat(statement->file, &st) == 0 && (st.st_mode & S_IROTH) != 0;
+    return NULL;
+}
+
 /* FastCGI, SCGI, both, or syslog; FastCGI where nothing is said. */
 static const char *
 set_listen_protocol(struct listen_config *listen,
@@ -203,8 +225,47 @@ set_listen_protocol(struct listen_config *listen,
     return NULL;
 }
 
+/* A user's or group's number, given as such or by its name. */
 static const char *
-set_listen_parameter(struct listen_config *listen, const char *text)
+set_listen_owner(struct listen_config *listen, const char *text, char **detail)
+{
+    bool is_owner = strncmp(text, "owner=", 6) == 0;
+    const char *name = text + 6;
+    char *end;
+    unsigned long number = 0;
+    const struct passwd *user;
+    const struct group *group;
+    bool is_number;
+
+    errno = 0;
+    number = strtoul(name, &end, 10);
+    /* The last number means "leave it as it is" to chown(2). */
+    is_number = name[0] >= '0' && name[0] <= '9' && *end == '\0' &&
+                errno == 0 && number < UINT32_MAX;
+    /* Before there are threads. */
+    if (is_owner) {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe) */
+        user = is_number ? NULL : getpwnam(name);
+        if (user == NULL && !is_number) {
+            return explain(detail, "has the unknown owner", name, "");
+        }
+        listen->access.uid = is_number ? (uid_t)number : user->pw_uid;
+    } else {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe) */
+        group = is_number ? NULL : getgrnam(name);
+        if (group == NULL && !is_number) {
+            return explain(detail, "has the unknown group", name, "");
+        }
+        listen->access.gid = is_number ? (gid_t)number : group->gr_gid;
+    }
+    return address_path(&listen->address) != NULL
+               ? NULL
+               : "takes \"owner=\" and \"group=\" for \"unix:\" only";
+}
+
+static const char *
+set_listen_parameter(struct listen_config *listen, const char *text,
+                     char **detail)
 {
     const char *value = strchr(text, '=');
     char *end;
@@ -213,6 +274,9 @@ set_listen_parameter(struct listen_config *listen, const char *text)
     if (strcmp(text, "fastcgi") == 0 || strcmp(text, "scgi") == 0 ||
         strcmp(text, "syslog") == 0) {
         return NULL; /* see set_listen_protocol() */
+    }
+    if (strncmp(text, "owner=", 6) == 0 || strncmp(text, "group=", 6) == 0) {
+        return set_listen_owner(listen, text, detail);
     }
     if (value == NULL) {
         return "has an unknown parameter";
@@ -235,7 +299,7 @@ set_listen_parameter(struct listen_config *listen, const char *text)
         return NULL;
     }
     if (strncmp(text, "mode=", 5) == 0 && number <= 0777) {
-        listen->mode = (unsigned)number;
+        listen->access.mode = (unsigned)number;
         return NULL;
     }
     return "has an unknown parameter";
@@ -264,15 +328,16 @@ set_listen(struct config *config, struct location_config *location,
 
     (void)location;
     (void)directive;
-    (void)detail;
     listen->backlog = 1024;
     listen->rcvbuf_bytes = 8 << 20;
-    listen->mode = 0660;
+    listen->access.mode = 0660;
+    listen->access.uid = UNIX_SOCKET_SAME_USER;
+    listen->access.gid = UNIX_SOCKET_SAME_GROUP;
     if (error == NULL) {
         error = set_listen_protocol(listen, statement);
     }
     for (int i = 2; i < statement->count && error == NULL; i++) {
-        error = set_listen_parameter(listen, statement->args[i]);
+        error = set_listen_parameter(listen, statement->args[i], detail);
     }
     for (; error == NULL && *last != NULL; last = &(*last)->next) {
         if (same_address(*last, listen)) {
@@ -283,6 +348,14 @@ set_listen(struct config *config, struct location_config *location,
     if (error != NULL) {
         free(listen);
         return error;
+    }
+    if (listen->protocol == LISTEN_SYSLOG &&
+        !address_is_local(&listen->address)) {
+        listen->unkeyed = config_message(
+            statement,
+            "\"listen\" directive takes log lines at \"%s\", where other "
+            "hosts can send them, which needs \"upload_progress_key\"",
+            statement->args[1]);
     }
     *last = listen;
     return NULL;
@@ -350,7 +423,6 @@ set_zone(struct config *config, struct location_config *location,
     return NULL;
 }
 
-/* A message with a name in it. */
 const char *
 set_track(struct config *config, struct location_config *location,
           const struct directive *directive, const struct statement *statement,

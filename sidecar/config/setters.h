@@ -20,6 +20,9 @@ const char *set_user(struct config *config, struct location_config *location,
 const char *set_gauges(struct config *config, struct location_config *location,
                        const struct directive *directive,
                        const struct statement *statement, char **detail);
+const char *set_key(struct config *config, struct location_config *location,
+                    const struct directive *directive,
+                    const struct statement *statement, char **detail);
 const char *set_list(struct config *config, struct location_config *location,
                      const struct directive *directive,
                      const struct statement *statement, char **detail);

@@ -129,6 +129,42 @@ line_is_redirected(const struct nginx_node *node)
     return strcmp(line_option(node, "if="), filter_redirected) == 0;
 }
 
+/* With the key where the line has no field for it; to be freed. */
+static char *
+our_tag(const struct check *check, const char *name)
+{
+    const char *key = check->config->key;
+    bool tagged = key != NULL && strcmp(name, "error_log") == 0;
+
+    return alloc_format("tag=upload_progress%s%s", tagged ? "_" : "",
+                        tagged ? key : "");
+}
+
+bool
+line_has_key(const struct check *check, const struct nginx_node *log)
+{
+    const struct nginx_node *format =
+        log->count > 2 ? find_format(check, log->args[2]) : NULL;
+    bool has = false;
+    char *tag;
+    const char *found;
+
+    if (check->config->key == NULL) {
+        return true;
+    }
+    if (nginx_is(log, "access_log")) {
+        for (int i = 2; format != NULL && i < format->count; i++) {
+            has = has || strstr(format->args[i], "key=\"") != NULL;
+        }
+        return has;
+    }
+    tag = our_tag(check, log->args[0]);
+    found = strstr(log->args[1], tag);
+    has = found != NULL && strchr(",", found[strlen(tag)]) != NULL;
+    free(tag);
+    return has;
+}
+
 /* A line of ours; to be freed. */
 static char *
 our_line(const struct check *check, const char *name, const char *rest)
@@ -137,6 +173,8 @@ our_line(const struct check *check, const char *name, const char *rest)
     char address[ADDRESS_TEXT_MAX] = "ADDRESS";
     const char *any = "0.0.0.0:";
     const char *port = NULL;
+    char *tag;
+    char *line;
 
     while (l != NULL && l->protocol != LISTEN_SYSLOG) {
         l = l->next;
@@ -147,9 +185,12 @@ our_line(const struct check *check, const char *name, const char *rest)
     if (strncmp(address, any, strlen(any)) == 0) {
         port = address + strlen(any); /* nothing can be sent to 0.0.0.0 */
     }
-    return alloc_format(
-        "%s syslog:server=%s%s,nohostname,tag=upload_progress %s;", name,
-        port != NULL ? "127.0.0.1:" : "", port != NULL ? port : address, rest);
+    tag = our_tag(check, name);
+    line = alloc_format("%s syslog:server=%s%s,nohostname,%s %s;", name,
+                        port != NULL ? "127.0.0.1:" : "",
+                        port != NULL ? port : address, tag, rest);
+    free(tag);
+    return line;
 }
 
 char *

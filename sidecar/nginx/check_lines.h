@@ -17,6 +17,9 @@ bool line_reaches_us(const struct check *check, const struct nginx_node *log);
 /* Whether it has a format that has all that the daemon needs. */
 bool line_has_format(const struct check *check, const struct nginx_node *log);
 
+/* Whether it carries the key, if there has to be one. */
+bool line_has_key(const struct check *check, const struct nginx_node *log);
+
 /* Whether it is for requests that were led elsewhere. */
 bool line_is_redirected(const struct nginx_node *log);
 

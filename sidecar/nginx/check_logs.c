@@ -58,6 +58,11 @@ check_end_line(struct check *check, const struct nginx_node *log)
                                   line_of_end(check, line_option(log, "if="))),
                      "the format of \"access_log\" to upload-progressd lacks "
                      "the ID, the request ID or the status,");
+    } else if (!line_has_key(check, log)) {
+        check_report(check, FINDING_WARN, log,
+                     alloc_string("add: key=\"$upload_progress_key\" to its "
+                                  "log_format"),
+                     "\"access_log\" to upload-progressd lacks the key,");
     } else {
         check_address(check, log);
     }
@@ -157,6 +162,11 @@ check_spool(struct check *check, const struct nginx_node *block)
             "\"error_log\" to upload-progressd has to be of level %s, the "
             "message of temporary files is,",
             wanted);
+    } else if (!line_has_key(check, log)) {
+        check_report(
+            check, FINDING_WARN, log,
+            check_advice("change it to", line_of_spool(check, log->args[2])),
+            "\"error_log\" to upload-progressd lacks the key,");
     } else {
         check_address(check, log);
     }

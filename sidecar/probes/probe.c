@@ -15,6 +15,7 @@ enum {
     URI_MAX = 4096,
     HTTP_NO_CONTENT = 204,
     HTTP_BAD_REQUEST = 400,
+    HTTP_FORBIDDEN = 403,
     HTTP_NOT_FOUND = 404,
     HTTP_METHOD_NOT_ALLOWED = 405,
 };
@@ -262,13 +263,27 @@ is_event(const struct request *request)
     return request_param(request, "UPLOAD_PROGRESS_EVENT")[0] != '\0';
 }
 
+/* Whether the event comes from whom we believe; counts the others. */
+static bool
+is_believed(const struct sidecar *sidecar, const struct request *request)
+{
+    if (trust_key(sidecar->trust,
+                  request_param(request, "UPLOAD_PROGRESS_KEY"))) {
+        return true;
+    }
+    trust_refuse(sidecar->trust, "request", io_now_ms());
+    return false;
+}
+
 void
 sidecar_respond(void *context, const struct request *request,
                 struct response *response)
 {
     const struct sidecar *sidecar = context;
 
-    if (is_event(request)) {
+    if (is_event(request) && !is_believed(sidecar, request)) {
+        refuse(response, HTTP_FORBIDDEN, "the key is missing or wrong");
+    } else if (is_event(request)) {
         take_event(sidecar, request);
         response->status = HTTP_NO_CONTENT;
     } else {
@@ -279,8 +294,14 @@ sidecar_respond(void *context, const struct request *request,
 bool
 sidecar_body(void *context, const struct request *request)
 {
+    const struct sidecar *sidecar = context;
+
     if (!is_event(request)) {
         return false;
+    }
+    if (!trust_key(sidecar->trust,
+                   request_param(request, "UPLOAD_PROGRESS_KEY"))) {
+        return true; /* sidecar_respond() refuses it, and counts it once */
     }
     take_event(context, request);
     return strcmp(request_param(request, "UPLOAD_PROGRESS_EVENT"), "start") ==
@@ -309,14 +330,28 @@ sidecar_log_line(void *context, char *message)
     const struct sidecar *sidecar = context;
     struct request line = { .param_count = 0 };
     struct spool spool;
+    size_t tag_len = 0;
+    const char *tag = syslog_line_tag(message, &tag_len);
+    /* The lines of the error log have no field that could carry the key. */
+    bool tagged = tag != NULL && trust_tag(sidecar->trust, tag, tag_len);
 
     switch (syslog_line_parse(message, &line)) {
     case SYSLOG_ACCESS:
-        take_access_line(sidecar, &line);
+        if (trust_key(sidecar->trust, request_param(&line, "key"))) {
+            take_access_line(sidecar, &line);
+        } else {
+            trust_refuse(sidecar->trust, "line of an access log", io_now_ms());
+        }
         break;
     case SYSLOG_ERROR:
-        if (event_spool_from_log(&line, sidecar->config->main.header, &spool)) {
+        if (!event_spool_from_log(&line, sidecar->config->main.header,
+                                  &spool)) {
+            break; /* about something else */
+        }
+        if (tagged) {
             uploads_spool(sidecar->uploads, &spool, io_now_ms());
+        } else {
+            trust_refuse(sidecar->trust, "line of an error log", io_now_ms());
         }
         break;
     case SYSLOG_OTHER:

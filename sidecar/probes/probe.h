@@ -8,22 +8,25 @@
 #include "config.h"
 #include "message.h"
 #include "store.h"
+#include "trust.h"
 #include "uploads.h"
 
 struct sidecar {
     const struct config *config;
     struct store *store;
     struct uploads *uploads;
+    struct trust *trust; /* NULL: in everybody who can tell us something */
 };
 
-/* handler.respond: a probe's answer, or 204 for an event. */
+/* handler.respond: a probe's answer; for an event 204, or 403 without key. */
 void sidecar_respond(void *sidecar, const struct request *request,
                      struct response *response);
 
 /* handler.body: a mirrored body has grown; a start is not to wait for one. */
 bool sidecar_body(void *sidecar, const struct request *request);
 
-/* A log line of nginx. Other lines than its events are passed over. */
+/* A log line of nginx. Other lines than its events, and those without the key,
+ * are passed over. */
 void sidecar_log_line(void *sidecar, char *message);
 
 #endif

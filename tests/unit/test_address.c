@@ -219,6 +219,39 @@ test_format_largest(void **state)
     ASSERT_INT("path", strlen(text), 5 + 107);
 }
 
+static void
+test_local(void **state)
+{
+    static const struct {
+        const char *text;
+        bool local;
+    } rows[] = {
+        { "unix:/a", true },
+        { "127.0.0.1:1", true },
+        { "127.255.255.254:1", true },
+        { "[::1]:1", true },
+        { "[::ffff:127.0.0.1]:1", true },
+        { "1", true },
+        { "0.0.0.0:1", false },
+        { "[::]:1", false },
+        { "126.0.0.1:1", false },
+        { "128.0.0.1:1", false },
+        { "192.0.2.127:1", false },
+        { "[::2]:1", false },
+        { "[::ffff:192.0.2.1]:1", false },
+        { "[fe80::1]:1", false },
+    };
+    struct address address = { .len = 0 };
+
+    (void)state;
+    assert_false(address_is_local(&address)); /* a sender without a name */
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        ASSERT_THAT(rows[i].text,
+                    address_parse(rows[i].text, &address) == NULL);
+        ASSERT_INT(rows[i].text, address_is_local(&address), rows[i].local);
+    }
+}
+
 int
 main(void)
 {
@@ -230,6 +263,7 @@ main(void)
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_format_small),
         cmocka_unit_test(test_format_largest),
+        cmocka_unit_test(test_local),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,43 @@ refusals(void **state)
           "\"listen\" directive has an unknown parameter", 1 },
         { "listen 9000 rcvbuf=x;", "\"listen\" directive has an invalid rcvbuf",
           1 },
+        { "listen unix:/tmp/a owner=no-such-user;",
+          "\"listen\" directive has the unknown owner \"no-such-user\"", 1 },
+        { "listen unix:/tmp/a owner=;",
+          "\"listen\" directive has the unknown owner \"\"", 1 },
+        { "listen unix:/tmp/a owner=-1;",
+          "\"listen\" directive has the unknown owner \"-1\"", 1 },
+        { "listen unix:/tmp/a group=4294967295;",
+          "\"listen\" directive has the unknown group \"4294967295\"", 1 },
+        { "listen unix:/tmp/a group=no-such-group;",
+          "\"listen\" directive has the unknown group \"no-such-group\"", 1 },
+        { "listen 9000 group=root;",
+          "\"listen\" directive takes \"owner=\" and \"group=\" for "
+          "\"unix:\" only",
+          1 },
+        { "pid a;\nlisten 0.0.0.0:9000 syslog;\nworker_threads 1;",
+          "\"listen\" directive takes log lines at \"0.0.0.0:9000\", where "
+          "other hosts can send them, which needs \"upload_progress_key\"",
+          2 },
+        { "listen [::]:9000 syslog;",
+          "\"listen\" directive takes log lines at \"[::]:9000\", where other "
+          "hosts can send them, which needs \"upload_progress_key\"",
+          1 },
+        { "upload_progress_key 01234567890;",
+          "\"upload_progress_key\" directive takes 12 to 16 letters and digits",
+          1 },
+        { "upload_progress_key 01234567890123456;",
+          "\"upload_progress_key\" directive takes 12 to 16 letters and digits",
+          1 },
+        { "upload_progress_key 0123456789_a;",
+          "\"upload_progress_key\" directive takes 12 to 16 letters and digits",
+          1 },
+        { "upload_progress_key 0123456789ab;\nupload_progress_key "
+          "0123456789ab;",
+          "\"upload_progress_key\" directive is duplicate", 2 },
+        { "upload_progress_content_type 'text/plain\r\nX-A: b';",
+          "\"upload_progress_content_type\" directive has an invalid value",
+          2 },
         { "listen 9000; listen 127.0.0.1:9000 scgi;",
           "\"listen\" directive has the address of another \"listen\"", 1 },
         { "upload_progress a 8k;",
@@ -271,13 +308,18 @@ listen_parameters(void **state)
                   "listen 9001 scgi;"
                   "listen 127.0.0.1:9001 syslog;"
                   "listen 9002 fastcgi backlog=3 scgi;"
-                  "listen 9003;");
+                  "listen 9003;"
+                  "listen unix:/tmp/b.sock owner=root group=12;"
+                  "listen unix:/tmp/c.sock syslog owner=7 group=root;"
+                  "listen 127.99.0.1:9004 syslog;");
     const struct listen_config *l = c->listens;
 
     (void)state;
     assert_int_equal(l->protocol, LISTEN_SCGI);
     assert_int_equal(l->backlog, 7);
-    assert_int_equal(l->mode, 0600);
+    assert_int_equal(l->access.mode, 0600);
+    assert_true(l->access.uid == UNIX_SOCKET_SAME_USER);
+    assert_true(l->access.gid == UNIX_SOCKET_SAME_GROUP);
     assert_string_equal(address_path(&l->address), "/tmp/a.sock");
     l = l->next;
     assert_int_equal(l->protocol, LISTEN_SYSLOG);
@@ -286,7 +328,37 @@ listen_parameters(void **state)
     assert_int_equal(l->protocol, LISTEN_EITHER);
     assert_int_equal(l->backlog, 3);
     assert_int_equal(l->next->protocol, LISTEN_FASTCGI);
+    l = l->next->next;
+    assert_int_equal(l->access.uid, 0);
+    assert_int_equal(l->access.gid, 12);
+    assert_int_equal(l->access.mode, 0660);
+    assert_int_equal(l->next->access.uid, 7);
+    assert_int_equal(l->next->access.gid, 0);
     config_free(c);
+}
+
+/* Log lines of other hosts are taken in with a key alone, wherever it stands.
+ */
+static void
+a_key_lets_other_hosts_in(void **state)
+{
+    static const char *const addresses[] = { "0.0.0.0:9001", "[::]:9001",
+                                             "192.0.2.1:9001" };
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(addresses); i++) {
+        struct config *c;
+
+        snprintf(text, sizeof(text),
+                 "listen %s syslog; upload_progress_key 0123456789aB;",
+                 addresses[i]);
+        c = must_load(text);
+        assert_string_equal(c->key, "0123456789aB");
+        assert_false(c->key_is_public); /* mkstemp(3) makes it 0600 */
+        config_free(c);
+    }
+    config_free(must_load("listen 0.0.0.0:9001 fastcgi;"));
 }
 
 static void
@@ -562,6 +634,7 @@ main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(sizes_and_times),
         cmocka_unit_test(listen_parameters),
+        cmocka_unit_test(a_key_lets_other_hosts_in),
         cmocka_unit_test(locations),
         cmocka_unit_test(levels),
         cmocka_unit_test(own_time_for_the_default_zone),

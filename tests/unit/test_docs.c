@@ -165,7 +165,8 @@ known_param(const char *name)
 {
     bool special = strcmp(name, "UPLOAD_PROGRESS_EVENT") == 0 ||
                    strcmp(name, "UPLOAD_PROGRESS_ID") == 0 ||
-                   strcmp(name, "UPLOAD_PROGRESS_ARG") == 0;
+                   strcmp(name, "UPLOAD_PROGRESS_ARG") == 0 ||
+                   strcmp(name, "UPLOAD_PROGRESS_KEY") == 0;
 
     ASSERT_THAT(name, special || find_param(name)->param != NULL);
 }
@@ -175,7 +176,7 @@ static void
 parameters_are_documented(void **state)
 {
     char *readme = read_text("README.md");
-    int count = 3; /* event, ID, argument */
+    int count = 4; /* event, key, ID, argument */
     char row[256];
 
     (void)state;
@@ -449,10 +450,12 @@ parameters_have_entries(void **state)
 {
     char *page = read_page("docs/upload-progressd.conf.5");
     char entry[256];
-    int count = 3; /* event, ID, argument */
+    int count = 4; /* event, key, ID, argument */
 
     (void)state;
     assert_entry(page, "\n.It Ev UPLOAD_PROGRESS_EVENT\n");
+    assert_entry(page, "\n.It Ev UPLOAD_PROGRESS_KEY\n.Li key ,\n"
+                       ".Va $upload_progress_key\n");
     assert_entry(page, "\n.It Ev UPLOAD_PROGRESS_ID\n.Li id ,\n");
     assert_entry(page, "\n.It Ev UPLOAD_PROGRESS_ARG\n.Li arg ,\n");
     for (const struct event_field *f = event_fields; f->param; f++, count++) {

@@ -522,13 +522,47 @@ test_many_parts(void **state)
     }
 }
 
+static void
+test_tag(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *tag; /* NULL: none */
+    } tags[] = {
+        { ACCESS "id=\"abc\"", "upload_progress" },
+        { WARN SPOOL, "upload_progress" },
+        { "<190>Nov 21 23:48:18 web1.example.org tag_1: x", "tag_1" },
+        { "<190>Nov 21 23:48:18 a: b: x", "a" },
+        { "<190>Nov 21 23:48:18 : x", "" },
+        { "<190>Nov 21 23:48:18 tag", NULL },
+        { "<190>Nov 21 23:48", NULL },
+        { "<190>", NULL },
+        { "<", NULL },
+        { "", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(tags); i++) {
+        size_t len = 99;
+        const char *tag = syslog_line_tag(tags[i].line, &len);
+
+        if (tags[i].tag == NULL) {
+            ASSERT_THAT(tags[i].line, tag == NULL);
+        } else {
+            ASSERT_THAT(tags[i].line, tag != NULL);
+            ASSERT_BYTES(tags[i].line, tag, len, tags[i].tag,
+                         strlen(tags[i].tag));
+        }
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),       cmocka_unit_test(test_injection),
         cmocka_unit_test(test_cut),        cmocka_unit_test(test_many_pairs),
-        cmocka_unit_test(test_many_parts),
+        cmocka_unit_test(test_many_parts), cmocka_unit_test(test_tag),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
