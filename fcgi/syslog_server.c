@@ -265,6 +265,7 @@ drain_socket(struct syslog_server *server, const struct event_socket *s)
     int count;
 
     memset(messages, 0, sizeof(messages));
+    memset(senders, 0, sizeof(senders));
     for (int i = 0; i < BATCH; i++) {
         vectors[i].iov_base = server->buffers[i];
         vectors[i].iov_len = DATAGRAM_MAX;

@@ -30,11 +30,11 @@ quoted() {
 
 # elements: the variables as text and in attributes in both quotes.
 elements() {
-    local pair
+    local pair name value
 
     for pair in 'id $uploadprogress_id' 'arg $arg_v' 'header $http_x_v'; do
-        set -- $pair
-        echo "<v n=\\\"$1\\\" double=\\\"$2\\\" single='$2'>$2</v>"
+        name=${pair% *} value=${pair#* }
+        echo "<v n=\\\"$name\\\" double=\\\"$value\\\" single='$value'>$value</v>"
     done
 }
 

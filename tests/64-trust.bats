@@ -265,7 +265,8 @@ untracked() {
     head -c 4321 /dev/zero > "$BATS_TEST_TMPDIR/open/theirs"
     ln -s theirs "$BATS_TEST_TMPDIR/open/0000000009"
     chown www-data "$BATS_TEST_TMPDIR"/open/{0000000008,theirs}
-    local by="pid=$(worker_pid)"
+    local by
+    by=pid=$(worker_pid)
     # Of root; not a number; a link; of a process that is not nginx.
     trust spool "$by" connection=9 "path=$BATS_TEST_TMPDIR/open/0000000007" id=root believed=0
     trust spool "$by" connection=9 "path=$BATS_TEST_TMPDIR/open/theirs" id=name believed=0
