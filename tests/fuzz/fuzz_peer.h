@@ -136,7 +136,7 @@ peer_server(void)
     };
 
     if (server == NULL) {
-        server = server_new(io_new(1), &options);
+        server = server_new(io_new(), &options);
         FUZZ_HOLDS(server != NULL);
     }
     return server;

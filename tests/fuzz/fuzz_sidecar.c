@@ -67,8 +67,8 @@ open_store(void)
 
     sidecar.store = store_new(&message);
     FUZZ_HOLDS(sidecar.store != NULL);
-    FUZZ_HOLDS(store_zone_add(sidecar.store, "uploads", 32768) == 0);
-    FUZZ_HOLDS(store_zone_add(sidecar.store, "other", 32768) == 1);
+    FUZZ_HOLDS(store_zone_set(sidecar.store, "uploads", 32768) == 0);
+    FUZZ_HOLDS(store_zone_set(sidecar.store, "other", 32768) == 1);
     sidecar.uploads = uploads_new(sidecar.store, &options);
 }
 

@@ -96,14 +96,11 @@ static const struct {
 } arguments[] = {
     { "error_log", { "stderr", "stderr debug", "/tmp/a%b warn", "e emerg" } },
     { "pid", { "/tmp/a%b", "p", "'" } },
-<<<<<<< HEAD
     { "user", { "root", "root root", "nobody-of-that-name" } },
     { "daemon", { "on", "off" } },
     { "state_file", { "/tmp/a%b", "state" } },
     { "state_interval", { "10s", "1h" } },
-=======
     { "upload_progress_key", { "0123456789abcdeF", "0123456789ab", "short" } },
->>>>>>> 8e65b97 (config: a key that events carry, owner and group of sockets, loopback only)
     { "worker_threads", { "1", "7", "256" } },
     { "worker_connections", { "1", "99999" } },
     { "client_header_timeout", { "5s", "1m30s", "250ms" } },
@@ -320,15 +317,11 @@ describe(struct buffer *out, const struct config *c)
     for (const struct location_config *l = c->locations; l; l = l->next) {
         describe_level(out, l);
     }
-<<<<<<< HEAD
-    buffer_printf(out, "%s %d %s", c->error_log, c->error_log_level, c->pid);
+    buffer_printf(out, "%s %d %s %s", c->error_log, c->error_log_level, c->pid,
+                  OR_NONE(c->key));
     buffer_printf(out, " %s %" PRId64 " %s %s %d", OR_NONE(c->state_file),
                   c->state_interval_ms, OR_NONE(c->user), OR_NONE(c->group),
                   c->daemon);
-=======
-    buffer_printf(out, "%s %d %s %s", c->error_log, c->error_log_level, c->pid,
-                  OR_NONE(c->key));
->>>>>>> 8e65b97 (config: a key that events carry, owner and group of sockets, loopback only)
     buffer_printf(out, " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
                   c->worker_threads, c->worker_connections,
                   c->client_header_timeout_ms, c->client_body_timeout_ms);
