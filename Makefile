@@ -13,6 +13,7 @@ PREFIX     = /usr/local
 SBINDIR    = $(PREFIX)/sbin
 SNIPPETDIR = /etc/nginx/upload-progress
 MANDIR     = $(PREFIX)/share/man
+UNITDIR    = $(PREFIX)/lib/systemd/system
 DESTDIR    =
 
 # What the snippets and the built-in configuration name; see the README.
@@ -72,7 +73,7 @@ FUZZ_FLAGS   = CC=clang BUILD=$(FUZZ_BUILD) FUZZ_ENGINE=-fsanitize=fuzzer SAN= \
 	-fno-omit-frame-pointer -fno-sanitize-recover=undefined'
 
 .PHONY: all run test unit-tests fuzz fuzz-targets fuzz-minimise valgrind lint \
-	install install-snippets install-man clean dependencies-run dependencies-test \
+	install install-snippets install-man install-service clean dependencies-run dependencies-test \
 	dependencies-fuzz dependencies-lint dependencies-valgrind
 
 # What the tests of faults use: a sender of log lines, faults for LD_PRELOAD.
@@ -169,7 +170,7 @@ valgrind: dependencies-test dependencies-valgrind
 lint: dependencies-lint
 	CC='$(CC)' tests/lint
 
-install: $(BINARY) install-snippets install-man
+install: $(BINARY) install-snippets install-man install-service
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(SBINDIR)/upload-progressd
 
 # The snippets and man pages with this installation's paths and header: the only
@@ -217,6 +218,11 @@ install-man:
 		sed $(PATHS) $$page \
 		    > $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
 	done
+
+install-service:
+	install -d $(DESTDIR)$(UNITDIR)
+	sed $(PATHS) -e 's|/usr/local/sbin|$(SBINDIR)|g' packaging/systemd/upload-progressd.service \
+	    > $(DESTDIR)$(UNITDIR)/upload-progressd.service
 
 clean:
 	rm -rf build build-*

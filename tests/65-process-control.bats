@@ -313,6 +313,22 @@ saved_with() {
     [ ! -e "$SITE/run/scgi.sock" ]
 }
 
+@test "the unit: systemd takes it; its exposure" {
+    command -v systemd-analyze > /dev/null || skip "needs systemd-analyze"
+    local unit=$BATS_TEST_TMPDIR/lib/upload-progressd.service
+
+    make -s -C "$ROOT" BUILD="$BUILD" install-service UNITDIR="$BATS_TEST_TMPDIR/lib" \
+        SBINDIR="$ROOT/$BUILD" DESTDIR=
+    run systemd-analyze verify --man=no "$unit"
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+    run -0 systemd-analyze security --offline=true --no-pager "$unit"
+    echo "# ${lines[-1]}" >&3
+    # Of 10, where 10 is no protection at all.
+    [[ ${lines[-1]} =~ ': '([0-9])\.[0-9]' ' ]]
+    ((BASH_REMATCH[1] < 2))
+}
+
 @test "systemd is told: ready, reloading, stopping, and that it lives" {
     command -v socat > /dev/null || skip "needs socat"
     site_ports
