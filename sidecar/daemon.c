@@ -146,8 +146,9 @@ open_listen(struct daemon *daemon, const struct config *config,
         [LISTEN_EITHER] = &either_protocol,
     };
     bool is_syslog = listen->protocol == LISTEN_SYSLOG;
-    struct inherited inherited =
-        inherited_take(&listen->address, is_syslog ? SOCK_DGRAM : SOCK_STREAM);
+    bool given;
+    int fd = inherited_take(&listen->address,
+                            is_syslog ? SOCK_DGRAM : SOCK_STREAM, &given);
     char text[ADDRESS_TEXT_MAX];
     int result;
 
@@ -157,8 +158,8 @@ open_listen(struct daemon *daemon, const struct config *config,
             .rcvbuf_bytes = (int)listen->rcvbuf_bytes,
             .access = listen->access,
             .local_only = config->key == NULL,
-            .fd = inherited.fd,
-            .keep_path = inherited.given,
+            .fd = fd,
+            .keep_path = given,
         };
 
         result = syslog_server_listen(daemon->syslog, &options);
@@ -168,8 +169,8 @@ open_listen(struct daemon *daemon, const struct config *config,
             .address = listen->address,
             .backlog = listen->backlog,
             .access = listen->access,
-            .fd = inherited.fd,
-            .keep_path = inherited.given,
+            .fd = fd,
+            .keep_path = given,
         };
 
         result = server_listen(daemon->server, &options);

@@ -108,18 +108,18 @@ is_socket_of(int fd, const struct address *address, int type)
                         : address_is(&own, address);
 }
 
-struct inherited
-inherited_take(const struct address *address, int type)
+int
+inherited_take(const struct address *address, int type, bool *given)
 {
+    *given = false;
     for (int i = 0; i < count; i++) {
         if (entries[i].kind != KIND_STATE &&
             is_socket_of(entries[i].fd, address, type)) {
-            bool given = entries[i].kind == KIND_GIVEN;
-
-            return (struct inherited){ take(i), given };
+            *given = entries[i].kind == KIND_GIVEN;
+            return take(i);
         }
     }
-    return (struct inherited){ -1, false };
+    return -1;
 }
 
 int

@@ -10,11 +10,6 @@
 
 #include "address.h"
 
-struct inherited {
-    int fd;     /* -1: none, to be opened */
-    bool given; /* systemd's: the path of a Unix-domain socket is its own */
-};
-
 /*
  * Takes stock. To be called once, before anything is opened. Returns whether
  * this program replaces one of ours.
@@ -22,10 +17,11 @@ struct inherited {
 bool inherited_init(void);
 
 /*
- * The socket bound to that address, of type SOCK_STREAM or SOCK_DGRAM. It is
- * the caller's then.
+ * The socket bound to that address, of type SOCK_STREAM or SOCK_DGRAM, which is
+ * the caller's then; -1 if there is none. given: it is systemd's, and so is the
+ * path of a Unix-domain socket.
  */
-struct inherited inherited_take(const struct address *address, int type);
+int inherited_take(const struct address *address, int type, bool *given);
 
 /* The memory file with the state of the replaced process, or -1. */
 int inherited_take_state(void);
