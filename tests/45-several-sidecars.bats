@@ -113,7 +113,8 @@ nothing_but_connects() {
 @test "three sidecars: an ID belongs to one, probes are answered" {
     three_start
     ids=$(seq -s, -f 'id%g' 1 12)
-    run node "$CLIENT/upload.mjs" --url="$URL" --ids="$ids" --bytes=600000 --rate=400000
+    run node "$CLIENT/upload.mjs" --url="$URL" --ids="$ids" --bytes=600000 --rate=200000 \
+        --lag=unchecked
     echo "$output"
     [ "$status" -eq 0 ]
     for id in ${ids//,/ }; do
@@ -221,9 +222,9 @@ start_reaches() {
     hosts_start
     # To A, asked at B, and the other way round; every answer is checked.
     node "$CLIENT/upload.mjs" --url="$A" --probe-url="$B" --ids=one --bytes=2000000 \
-        --rate=1000000 --expect-state=done
+        --rate=600000 --expect-state=done
     node "$CLIENT/upload.mjs" --url="$B" --probe-url="$A" --ids=two --bytes=2000000 \
-        --rate=1000000 --expect-state=done
+        --rate=600000 --expect-state=done
     [ "$(probe nobody '' "$A")" = $'{ "state" : "starting" }\r' ]
     # Without its own daemon a host passes probes on.
     URL=$A begin three

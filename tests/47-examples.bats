@@ -64,7 +64,7 @@ check() {
 
 follow() {
     check "${CHECKED:-}"
-    run node "$CLIENT/upload.mjs" --ids=one,two --bytes=2000000 --rate=1500000 \
+    run node "$CLIENT/upload.mjs" --ids=one,two --bytes=2000000 --rate=600000 \
         --expect-response=200 --expect-status=200 "$@"
     echo "$output"
     [ "$status" -eq 0 ]
