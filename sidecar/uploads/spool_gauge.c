@@ -89,7 +89,8 @@ spool_gauge_is_name(const char *path)
 
 /*
  * A line may name the process of somebody else, and a file that this one has
- * open. comm(5) is what the kernel has of the program's name.
+ * open. comm(5) is what the kernel has of the program's name. Where it cannot
+ * be read errno says why, else that is 0.
  */
 static bool
 is_nginx(int64_t pid)
@@ -121,6 +122,7 @@ is_nginx(int64_t pid)
                   "%s: files of nginx alone are looked at",
                   pid, text);
     }
+    errno = 0;
     return false;
 }
 
@@ -228,8 +230,11 @@ spool_gauge_find(int64_t pid, struct spool *spools, int count)
         return refused(pid);
     }
     if (!is_nginx(pid)) {
+        enum spool_answer answer =
+            is_shortage(errno) ? refused(pid) : SPOOL_GONE;
+
         closedir(folder);
-        return SPOOL_GONE;
+        return answer;
     }
     atomic_store(&found_any, true);
     log_pace_well(&pace, io_now_ms());
