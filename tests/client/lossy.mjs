@@ -52,7 +52,7 @@ class Relay {
             this.counts.lost++;
             return;
         }
-        const end = /: zone="[^"]*" .* arg="([^"]*)"/.exec(message.toString('latin1'));
+        const end = / arg="([^"]*)" request_id="/.exec(message.toString('latin1'));
 
         if (end) {
             this.told.add(end[1]);
