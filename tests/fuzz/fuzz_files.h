@@ -82,32 +82,38 @@ fopen(const char *path, const char *mode)
     return real(path, mode);
 }
 
+/* A list of its own for each call: an include in a file that matches globs. */
 int
 glob(const char *pattern, int flags, int (*failed)(const char *, int),
      glob_t *found)
 {
-    static char paths[FILES_MAX][sizeof(FILES_FOLDER) + 1];
-    static char *list[FILES_MAX + 1];
-
     (void)flags;
     (void)failed;
     memset(found, 0, sizeof(*found));
+    found->gl_pathv = calloc(FILES_MAX + 1, sizeof(char *));
+    if (found->gl_pathv == NULL) {
+        abort();
+    }
     for (size_t i = 0; i < files.count; i++) {
-        memcpy(paths[i], FILES_FOLDER "0", sizeof(FILES_FOLDER "0"));
-        paths[i][strlen(FILES_FOLDER)] = (char)('0' + i);
-        if (fnmatch(pattern, paths[i], FNM_PATHNAME) == 0) {
-            list[found->gl_pathc++] = paths[i];
+        char path[] = FILES_FOLDER "0";
+
+        path[strlen(FILES_FOLDER)] = (char)('0' + i);
+        if (fnmatch(pattern, path, FNM_PATHNAME) == 0) {
+            found->gl_pathv[found->gl_pathc++] =
+                fuzz_string(path, strlen(path));
         }
     }
-    list[found->gl_pathc] = NULL;
-    found->gl_pathv = list;
     return found->gl_pathc > 0 ? 0 : GLOB_NOMATCH;
 }
 
 void
 globfree(glob_t *found)
 {
-    (void)found;
+    for (size_t i = 0; i < found->gl_pathc; i++) {
+        free(found->gl_pathv[i]);
+    }
+    free(found->gl_pathv);
+    memset(found, 0, sizeof(*found));
 }
 
 #endif

@@ -6,6 +6,7 @@
  * - An event that is taken has a valid ID, an attempt, a status, numbers that
  *   are not negative unless they are unknown, and texts that end.
  * - A temporary file has a path, and its ID is valid where it has one.
+ * - Every line that is taken has a tag, of no blanks, in front of ": ".
  */
 #include "event.h"
 #include "fuzz.h"
@@ -64,24 +65,42 @@ check_spool(const struct spool *spool)
     FUZZ_HOLDS(spool->pid >= 0 && spool->connection >= 0 && spool->fd == -1);
 }
 
+/* Returns whether there is one. */
+static bool
+check_tag(const char *message)
+{
+    size_t len = 0;
+    const char *tag = syslog_line_tag(message, &len);
+
+    if (tag == NULL) {
+        return false;
+    }
+    FUZZ_HOLDS(tag > message && tag + len + 2 <= message + strlen(message));
+    FUZZ_HOLDS(strncmp(tag + len, ": ", 2) == 0);
+    FUZZ_HOLDS(memchr(tag, ' ', len) == NULL);
+    return true;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *message = fuzz_string(data, size);
     size_t len = strlen(message);
+    bool tagged = check_tag(message);
     struct request request = { .param_count = 0 };
     struct event event;
     struct spool spool;
 
     switch (syslog_line_parse(message, &request)) {
     case SYSLOG_ACCESS:
-        FUZZ_HOLDS(request.param_count > 0);
+        FUZZ_HOLDS(tagged && request.param_count > 0);
         check_params(&request, message, len);
         if (event_from_log(&request, &event) == NULL) {
             check_event(&event);
         }
         break;
     case SYSLOG_ERROR:
+        FUZZ_HOLDS(tagged);
         FUZZ_HOLDS(request_param(&request, "pid")[0] != '\0');
         FUZZ_HOLDS(request_param(&request, "connection")[0] != '\0');
         check_params(&request, message, len);

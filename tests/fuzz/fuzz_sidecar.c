@@ -1,8 +1,9 @@
 /*
  * The daemon's application: events and probes as the wire hands them over,
  * many in one input, on an empty store. Each message ends with an RS byte
- * (0x1e); its first byte tells what it is: 'l' a log line, 't' the timer, all
- * others a request, of names and values with NULs behind them.
+ * (0x1e); its first byte tells what it is: 'l' a log line, 't' the timer, 'k'
+ * that events need a key from here on, all others a request, of names and
+ * values with NULs behind them.
  *
  * - A request is answered with one of the statuses that are meant, and header
  *   lines that are one line each, whatever was asked.
@@ -10,6 +11,7 @@
  *   XML without markup or ends of lines out of a value.
  * - The detailed output tells nothing that cannot be: more received than the
  *   size, more than 100 %, a finished upload without its end.
+ * - Where a key is needed, what does not hold it adds no upload.
  * - Everything is over at some time, told or not, and the zones are empty then.
  */
 #include "probe.h"
@@ -20,6 +22,7 @@
 #include "fuzz.h"
 #include "io.h"
 #include "log.h"
+#include "trust.h"
 
 enum {
     MESSAGE_END = 0x1e,
@@ -51,6 +54,8 @@ static const char configuration[] =
     "  upload_progress_template error '$uploadprogress_status'; }"
     "server { server_name b.example; report_uploads other;"
     "  upload_progress_header X-Other; upload_progress_detail_output; }";
+
+static const char key[] = "0123456789ab";
 
 static struct sidecar sidecar;
 
@@ -203,7 +208,7 @@ check_xml(const char *body, bool html)
 static void
 check_response(struct response *response)
 {
-    static const int statuses[] = { 200, 204, 304, 400, 404, 405 };
+    static const int statuses[] = { 200, 204, 304, 400, 403, 404, 405 };
     bool known = false;
     struct buffer rendered = BUFFER_INIT;
     const char *body;
@@ -272,6 +277,9 @@ static void
 take_message(const uint8_t *data, size_t len)
 {
     struct fuzz_input message = { data, len };
+    bool believed = sidecar.trust == NULL ||
+                    memmem(data, len, key, sizeof(key) - 1) != NULL;
+    int before = store_upload_count(sidecar.store);
     char *line;
 
     if (len > 0 && data[0] == 'l') {
@@ -280,9 +288,13 @@ take_message(const uint8_t *data, size_t len)
         free(line);
     } else if (len > 0 && data[0] == 't') {
         uploads_tick(sidecar.uploads, io_now_ms() + 2000 * (int64_t)(len % 8));
+    } else if (len > 0 && data[0] == 'k') {
+        trust_free(sidecar.trust);
+        sidecar.trust = trust_new(key);
     } else {
         take_request(&message);
     }
+    FUZZ_HOLDS(believed || store_upload_count(sidecar.store) <= before);
 }
 
 int
@@ -298,6 +310,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         data += len;
         size -= len;
     }
+    trust_free(sidecar.trust);
+    sidecar.trust = NULL;
     empty_store();
     return 0;
 }
