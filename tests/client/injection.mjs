@@ -7,7 +7,7 @@
 //   injection.mjs unknown  url=URL known=ID,ID
 //   injection.mjs log      url=URL events=UDP-PORT scgi=ADDRESS file=LOG
 //
-// The locations are those of 63-injection.bats.
+// The locations are those of 67-injection.bats.
 import dgram from 'node:dgram';
 import fs from 'node:fs';
 import vm from 'node:vm';

@@ -1,5 +1,5 @@
 // Events that are not nginx's: told by clients, by forged log lines, by peers of
-// the daemon's sockets; for 64-trust.bats. Exits 1 and tells why if any of them
+// the daemon's sockets; for 68-trust.bats. Exits 1 and tells why if any of them
 // was believed that should not be, or the other way round.
 //
 //   trust.mjs internal  url=URL
