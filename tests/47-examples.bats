@@ -162,6 +162,15 @@ is_over() {
     is_listening $((PORT + 10))
 }
 
+@test "every snippet names in its first line the nginx that it needs" {
+    local file
+
+    for file in "$EXAMPLES"/*.conf "$EXAMPLES"/../[!e]*/*.conf; do
+        echo "$file: $(head -1 "$file")"
+        head -1 "$file" | grep -qE 'nginx [0-9]+\.[0-9]+\.[0-9]+'
+    done
+}
+
 @test "every example is here, and in the snippets' README" {
     local file name
 
