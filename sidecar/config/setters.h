@@ -7,6 +7,10 @@
 
 #include "directives.h"
 
+/* Puts a message with a name in it into *detail, and returns it. */
+const char *setters_explain(char **detail, const char *before, const char *name,
+                            const char *after);
+
 const char *set_error_log(struct config *config,
                           struct location_config *location,
                           const struct directive *directive,
