@@ -22,13 +22,14 @@ ports_are_free() {
         grep -qE "^ *[0-9]+: [0-9A-F]+:(${pattern:1}) "
 }
 
-# Each test gets ports of its own.
+# Each test gets ports of its own, the same ones whenever it asks again.
 site_ports() {
-    local base=$((20000 + (BASHPID * 16) % 12000))
+    local base=${SITE_BASE_PORT:-$((20000 + (BASHPID * 16) % 12000))}
 
-    while ! ports_are_free "$base"; do
+    while [ -z "${SITE_BASE_PORT:-}" ] && ! ports_are_free "$base"; do
         base=$((20000 + (base - 20000 + 16 * (1 + RANDOM % 50)) % 12000))
     done
+    SITE_BASE_PORT=$base
     PORT=$base              # plain HTTP/1.1
     TLS_PORT=$((base + 1))  # TLS, HTTP/1.1 and HTTP/2
     APP_PORT=$((base + 2))  # the application behind nginx
