@@ -4,7 +4,7 @@
 load helper
 bats_require_minimum_version 1.5.0
 
-SOAK_SECONDS=${SOAK_SECONDS:-50}
+SOAK_SECONDS=${SOAK_SECONDS:-40}
 
 @test "uploads, aborts, probes and reloads for $SOAK_SECONDS s: memory, descriptors and rows do not grow" {
     SITE_LOG_LEVEL=warn
