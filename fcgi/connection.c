@@ -13,12 +13,72 @@
 #include "server_internal.h"
 
 static void
+finish(struct connection *c, bool keep)
+{
+    if (keep) {
+        connection_wait(c, WAIT_REQUEST);
+    } else {
+        connection_close(c);
+    }
+}
+
+/* Returns how many bytes the peer has taken, or -1 if it takes no more. */
+static ssize_t
+send_some(const struct connection *c, const char *data, size_t len)
+{
+    ssize_t sent = send(c->source.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    return sent < 0 && errno == EAGAIN ? 0 : sent;
+}
+
+void
+connection_send(struct connection *c, const void *answer, size_t len, bool keep)
+{
+    ssize_t sent = send_some(c, answer, len);
+
+    if (sent < 0) {
+        connection_close(c);
+    } else if ((size_t)sent == len) {
+        finish(c, keep);
+    } else {
+        c->keep = keep;
+        c->output_at = 0;
+        buffer_append(&c->output, (const char *)answer + sent,
+                      len - (size_t)sent);
+        connection_wait(c, WAIT_SEND);
+    }
+}
+
+static void
+send_rest(struct connection *c)
+{
+    ssize_t sent = send_some(c, c->output.data + c->output_at,
+                             c->output.len - c->output_at);
+
+    if (sent < 0) {
+        connection_close(c);
+        return;
+    }
+    c->output_at += (size_t)sent;
+    if (c->output_at < c->output.len) {
+        connection_wait(c, WAIT_SEND);
+    } else {
+        buffer_release(&c->output);
+        finish(c, c->keep);
+    }
+}
+
+static void
 connection_ready(struct io_source *source, uint32_t events)
 {
     struct connection *c = (struct connection *)source;
 
     (void)events; /* errors show up when the protocol reads */
-    c->protocol->ready(c);
+    if (c->output.len > 0) {
+        send_rest(c);
+    } else {
+        c->protocol->ready(c);
+    }
 }
 
 static bool
@@ -72,7 +132,8 @@ connection_open(struct server *server, const struct protocol *protocol, int fd)
     c->source.ready = connection_ready;
     c->server = server;
     c->protocol = protocol;
-    c->deadline_ms = io_now_ms() + server->options.header_timeout_ms;
+    atomic_init(&c->deadline_ms,
+                io_now_ms() + server->options.header_timeout_ms);
     if (!link_connection(c)) {
         if (log_pace_fault(&server->crowd_pace, io_now_ms())) {
             server->options.log(
@@ -85,9 +146,9 @@ connection_open(struct server *server, const struct protocol *protocol, int fd)
     }
     log_pace_well(&server->crowd_pace, io_now_ms());
     protocol->init(c);
-    if (io_add(server->io, &c->source, EPOLLIN) < 0) {
-        connection_close(c);
-    }
+    /* A request is often there already; then one of SCGI is in no set at all.
+     */
+    protocol->ready(c);
 }
 
 static int64_t
@@ -97,45 +158,46 @@ deadline_for(const struct connection *c, enum connection_wait what)
 
     switch (what) {
     case WAIT_HEADER:
-        /* Runs from the first wait: a trickle of bytes does not extend it. */
-        return c->deadline_ms ? c->deadline_ms
-                              : io_now_ms() + options->header_timeout_ms;
+        return io_now_ms() + options->header_timeout_ms;
     case WAIT_BODY:
         return io_now_ms() + options->body_timeout_ms;
+    case WAIT_SEND:
+        return io_now_ms() + options->send_timeout_ms;
     case WAIT_REQUEST:
         return io_now_ms() + options->keepalive_timeout_ms;
     }
     abort();
 }
 
-void
-connection_wait(struct connection *c, enum connection_wait what)
+static void
+set_deadline(struct connection *c, enum connection_wait what)
 {
-    pthread_mutex_lock(&c->server->lock);
-    c->deadline_ms = deadline_for(c, what);
-    c->idle = what == WAIT_REQUEST;
-    pthread_mutex_unlock(&c->server->lock);
-    if (io_rearm(c->server->io, &c->source, EPOLLIN) < 0) {
-        connection_close(c);
+    bool was_idle = atomic_exchange_explicit(&c->idle, what == WAIT_REQUEST,
+                                             memory_order_relaxed);
+
+    /* A header's runs on: a trickle of bytes does not extend it. */
+    if (what != WAIT_HEADER || was_idle) {
+        atomic_store_explicit(&c->deadline_ms, deadline_for(c, what),
+                              memory_order_relaxed);
     }
 }
 
 void
-connection_own(struct connection *c)
+connection_wait(struct connection *c, enum connection_wait what)
 {
-    pthread_mutex_lock(&c->server->lock);
-    c->deadline_ms = 0;
-    pthread_mutex_unlock(&c->server->lock);
-}
+    uint32_t before = c->events;
+    int result = 0;
 
-void
-connection_forget(struct connection *c)
-{
-    unlink_connection(c);
-    c->protocol->release(c);
-    buffer_release(&c->input);
-    free(c->request);
-    free(c);
+    set_deadline(c, what);
+    c->events = what == WAIT_SEND ? EPOLLOUT : EPOLLIN;
+    if (before == 0) {
+        result = io_add(c->server->io, &c->source, c->events);
+    } else if (before != c->events) {
+        result = io_modify(&c->source, c->events);
+    }
+    if (result < 0) {
+        connection_close(c);
+    }
 }
 
 void
@@ -143,7 +205,13 @@ connection_close(struct connection *c)
 {
     int fd = c->source.fd;
 
-    connection_forget(c); /* before the number can be used again */
+    io_remove(&c->source);
+    unlink_connection(c); /* before the number can be used again */
+    c->protocol->release(c);
+    buffer_release(&c->input);
+    buffer_release(&c->output);
+    free(c->request);
+    free(c);
     close(fd);
 }
 

@@ -1,9 +1,11 @@
 /*
- * One accepted connection, as the protocols see it. Between its readiness and
- * its re-arming or closing a connection belongs to one I/O thread.
+ * One accepted connection, as the protocols see it. It belongs to one I/O
+ * thread, which alone calls what is here.
  */
 #ifndef FCGI_CONNECTION_H
 #define FCGI_CONNECTION_H
+
+#include <stdatomic.h>
 
 #include "buffer.h"
 #include "io.h"
@@ -12,16 +14,22 @@
 
 struct connection {
     struct io_source source; /* first: readiness arrives as its address */
+    uint32_t events;         /* that it waits for; 0: in no set yet */
     struct server *server;
     const struct protocol *protocol;
     struct buffer input;     /* bytes read and not yet answered */
     struct request *request; /* the request whose body streams in, or NULL */
+    struct buffer output;    /* of an answer that the peer is slow to take */
+    size_t output_at;        /* bytes of output that are sent */
+    bool keep;               /* once that is sent, for the next request */
 
     /* Under the server's lock. */
     struct connection *next;
     struct connection *previous;
-    int64_t deadline_ms; /* monotonic; 0 for none */
-    bool idle;           /* between two requests */
+
+    /* For the threads that sweep and drain. */
+    atomic_llong deadline_ms; /* monotonic; 0 for none */
+    atomic_bool idle;         /* between two requests */
 };
 
 struct protocol {
@@ -41,22 +49,25 @@ enum connection_wait {
     WAIT_HEADER,  /* for the rest of a request's parameters */
     WAIT_BODY,    /* for more of a body */
     WAIT_REQUEST, /* idle, kept open for the next request */
+    WAIT_SEND,    /* for the peer to take more of an answer */
 };
 
-/* Gives the connection back to the set; closes it when that fails. */
+/*
+ * Waits, and closes the connection when that fails. Another thread may have it
+ * afterwards, if it is new.
+ */
 void connection_wait(struct connection *c, enum connection_wait what);
 
 /*
- * Takes the deadline off, so that nobody but the caller touches the
- * descriptor; needed before code that may close it by itself.
+ * Sends an answer of len bytes, as the peer takes it, then waits for the next
+ * request or closes. The connection may be gone, or another thread's,
+ * afterwards.
  */
-void connection_own(struct connection *c);
+void connection_send(struct connection *c, const void *answer, size_t len,
+                     bool keep);
 
 /* Closes the descriptor and frees the connection. */
 void connection_close(struct connection *c);
-
-/* Frees the connection, whose descriptor has been closed already. */
-void connection_forget(struct connection *c);
 
 /* Runs the handler and renders its response to out. */
 void connection_respond(struct connection *c, const struct request *request,

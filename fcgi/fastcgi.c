@@ -1,11 +1,12 @@
 /*
- * FastCGI connections. libfcgi reads one request per blocking call, so it is
- * handed a connection only when the scan has seen the whole request:
+ * FastCGI connections. libfcgi reads one request per blocking call, and takes
+ * several system calls for that, so it is given those requests only that arrive
+ * in pieces, and is never shown the connection itself:
  *
- *   peek ── whole request, nothing behind it ──▶ libfcgi reads the socket
- *     └─── anything else ──▶ read and keep ── parameters complete ──▶ libfcgi
- *                            reads them from a socket pair, then answers on
- *                            the connection once the body has been counted
+ *   read ── a whole request ──▶ answered at once
+ *     └──── a piece of one ──▶ kept ── parameters complete ──▶ libfcgi reads
+ *                              them from a socket pair; the request is answered
+ *                              once its body has been counted
  */
 #include <assert.h>
 #include <errno.h>
@@ -18,18 +19,21 @@
 #include <unistd.h>
 
 #include "connection.h"
+#include "fastcgi_records.h"
 #include "fastcgi_scan.h"
 #include "server_internal.h"
 
 enum {
-    PEEK_BYTES = 16384,
-    READS_PER_NOTICE = 16 /* then others get their turn */
+    READ_BYTES = 16384,
+    READS_PER_NOTICE = 16, /* then others get their turn */
+    ROOM_FOR_HEADERS = 64  /* of the records of most answers */
 };
 
 struct fastcgi_connection {
     struct connection base;
     struct fastcgi_scan scan; /* of the request that is being read */
     bool reading;             /* part of a request has been read already */
+    uint64_t told_bytes;      /* of its body, to the handler */
     FCGX_Request libfcgi;     /* open while a body streams in */
 };
 static_assert(sizeof(struct fastcgi_connection) <= CONNECTION_SIZE_MAX,
@@ -53,11 +57,11 @@ fastcgi_release(struct connection *c)
     struct fastcgi_connection *f = (struct fastcgi_connection *)c;
 
     if (c->request != NULL) {
-        FCGX_Free(&f->libfcgi, 0); /* the descriptor is not libfcgi's */
+        FCGX_Free(&f->libfcgi, 0);
     }
 }
 
-/* Has libfcgi read one complete request, or its parameters, from fd. */
+/* Has libfcgi read a request's parameters from fd. */
 static int
 accept_request(FCGX_Request *libfcgi, int fd)
 {
@@ -74,8 +78,8 @@ collect_params(FCGX_Request *libfcgi, struct request *request)
     for (char **entry = libfcgi->envp; *entry != NULL; entry++) {
         char *equals = strchr(*entry, '=');
 
-        if (equals == NULL) {
-            continue;
+        if (equals == NULL || entry == libfcgi->envp) {
+            continue; /* the first is FCGI_ROLE, libfcgi's own */
         }
         *equals = '\0';
         if (request_add(request, *entry, equals + 1) < 0) {
@@ -84,64 +88,26 @@ collect_params(FCGX_Request *libfcgi, struct request *request)
     }
 }
 
-/* Answers, then waits for the next request or closes. */
+/* Has the handler answer; the records of that are appended to out. */
 static void
-answer(struct connection *c, FCGX_Request *libfcgi,
-       const struct request *request)
+respond(struct connection *c, const struct fastcgi_scan *scan,
+        const struct request *request, struct buffer *out)
 {
-    struct buffer out = BUFFER_INIT;
-    int keep = libfcgi->keepConnection;
+    static const uint8_t end[sizeof(FCGI_EndRequestBody)] = { 0 };
+    struct buffer text = BUFFER_INIT;
 
-    connection_own(c);
-    connection_respond(c, request, &out);
-    FCGX_PutStr(out.data, (int)out.len, libfcgi->out);
-    buffer_release(&out);
-    libfcgi->keepConnection = 1; /* closing is ours, except after an error */
-    FCGX_Finish_r(libfcgi);
-    free(c->request);
-    c->request = NULL;
-    if (libfcgi->ipcFd < 0) {
-        connection_forget(c);
-    } else if (!keep) {
-        connection_close(c);
-    } else {
-        connection_wait(c, WAIT_REQUEST);
-    }
+    connection_respond(c, request, &text);
+    buffer_reserve(out, text.len + ROOM_FOR_HEADERS);
+    fastcgi_put_stream(out, FCGI_STDOUT, scan->request_id, text.data, text.len);
+    fastcgi_put_record(out, FCGI_END_REQUEST, scan->request_id, end,
+                       sizeof(end));
+    buffer_release(&text);
 }
 
-/* The whole request lies in the socket, and nothing behind it. */
-static void
-answer_from_socket(struct connection *c, uint64_t body_bytes)
+static bool
+keeps_connection(const struct fastcgi_scan *scan)
 {
-    FCGX_Request libfcgi;
-    struct request request = { .body_bytes = body_bytes,
-                               .body_complete = true };
-    char scratch[4096];
-
-    connection_own(c);
-    if (accept_request(&libfcgi, c->source.fd) < 0) {
-        connection_forget(c);
-        return;
-    }
-    while (FCGX_GetStr(scratch, sizeof(scratch), libfcgi.in) ==
-           (int)sizeof(scratch)) {
-        /* The body is counted already. */
-    }
-    collect_params(&libfcgi, &request);
-    answer(c, &libfcgi, &request);
-}
-
-static void
-put_record(struct buffer *out, unsigned type, unsigned id, const void *content,
-           size_t len)
-{
-    uint8_t header[FCGI_HEADER_LEN] = {
-        FCGI_VERSION_1, (uint8_t)type,       (uint8_t)(id >> 8),
-        (uint8_t)id,    (uint8_t)(len >> 8), (uint8_t)len,
-    };
-
-    buffer_append(out, header, sizeof(header));
-    buffer_append(out, content, len);
+    return (scan->begin_body[2] & FCGI_KEEP_CONN) != 0;
 }
 
 /* The request up to its parameters, in as few records as can be. */
@@ -151,17 +117,12 @@ put_request(const struct connection *c, struct buffer *out)
     const struct fastcgi_connection *f = (const struct fastcgi_connection *)c;
     unsigned id = f->scan.request_id;
 
-    put_record(out, FCGI_BEGIN_REQUEST, id, f->scan.begin_body,
-               sizeof(f->scan.begin_body));
-    for (size_t at = 0, len; at < c->input.len; at += len) {
-        len = c->input.len - at < FCGI_MAX_LENGTH ? c->input.len - at
-                                                  : FCGI_MAX_LENGTH;
-        put_record(out, FCGI_PARAMS, id, c->input.data + at, len);
-    }
-    put_record(out, FCGI_PARAMS, id, NULL, 0);
+    fastcgi_put_record(out, FCGI_BEGIN_REQUEST, id, f->scan.begin_body,
+                       sizeof(f->scan.begin_body));
+    fastcgi_put_stream(out, FCGI_PARAMS, id, c->input.data, c->input.len);
 }
 
-/* Has libfcgi read the kept request; afterwards it writes to the connection. */
+/* Has libfcgi read the kept request. */
 static int
 replay(struct connection *c, FCGX_Request *libfcgi)
 {
@@ -185,8 +146,7 @@ replay(struct connection *c, FCGX_Request *libfcgi)
     close(pair[0]);
     if (result == 0) {
         close(pair[1]);
-        libfcgi->ipcFd = c->source.fd;
-        libfcgi->detached = 1;
+        libfcgi->ipcFd = -1;
     }
 out:
     buffer_release(&request);
@@ -207,6 +167,7 @@ begin_body(struct connection *c)
         return -1;
     }
     collect_params(&f->libfcgi, c->request);
+    f->told_bytes = UINT64_MAX; /* nor that there is one */
     return 0;
 }
 
@@ -238,92 +199,145 @@ take(struct connection *c, const char *data, size_t len)
     return 0;
 }
 
+/* Answers the request that came in pieces. */
 static void
-count_body(struct connection *c, uint64_t *told)
+end_request(struct connection *c)
+{
+    struct fastcgi_connection *f = (struct fastcgi_connection *)c;
+    struct buffer out = BUFFER_INIT;
+
+    c->request->body_bytes = f->scan.body_bytes;
+    c->request->body_complete = true;
+    respond(c, &f->scan, c->request, &out);
+    fastcgi_release(c);
+    free(c->request);
+    c->request = NULL;
+    f->reading = false;
+    connection_send(c, out.data, out.len, keeps_connection(&f->scan));
+    buffer_release(&out);
+}
+
+static void
+count_body(struct connection *c)
 {
     struct fastcgi_connection *f = (struct fastcgi_connection *)c;
 
     c->request->body_bytes = f->scan.body_bytes;
-    if (*told != f->scan.body_bytes) {
+    if (f->told_bytes != f->scan.body_bytes) {
         (void)connection_body(c, c->request);
-        *told = f->scan.body_bytes;
+        f->told_bytes = f->scan.body_bytes;
     }
+}
+
+/* Returns whether to read on; the connection may be gone where not. */
+static bool
+take_piece(struct connection *c, const char *data, ssize_t len)
+{
+    int progress = len > 0 ? take(c, data, (size_t)len) : -1;
+
+    if (progress < 0) {
+        connection_close(c);
+    } else if (progress > 0) {
+        end_request(c);
+    }
+    return progress == 0;
 }
 
 static void
 read_request(struct connection *c)
 {
-    struct fastcgi_connection *f = (struct fastcgi_connection *)c;
-    uint64_t told = c->request != NULL ? f->scan.body_bytes : UINT64_MAX;
-    char data[PEEK_BYTES];
+    char data[READ_BYTES];
 
     for (int i = 0; i < READS_PER_NOTICE; i++) {
         ssize_t got = recv(c->source.fd, data, sizeof(data), 0);
-        int progress;
 
         if (got < 0 && errno == EAGAIN) {
             break;
         }
-        progress = got > 0 ? take(c, data, (size_t)got) : -1;
-        if (progress < 0) {
-            connection_close(c);
-            return;
-        }
-        if (progress > 0) {
-            c->request->body_bytes = f->scan.body_bytes;
-            c->request->body_complete = true;
-            f->reading = false;
-            answer(c, &f->libfcgi, c->request);
+        if (!take_piece(c, data, got)) {
             return;
         }
     }
     if (c->request != NULL) {
-        count_body(c, &told);
+        count_body(c);
     }
     connection_wait(c, c->request != NULL ? WAIT_BODY : WAIT_HEADER);
+}
+
+/* libfcgi knows of no other. */
+static bool
+has_role(const struct fastcgi_scan *scan)
+{
+    return scan->begin_body[0] == 0 && scan->begin_body[1] >= FCGI_RESPONDER &&
+           scan->begin_body[1] <= FCGI_FILTER;
+}
+
+/*
+ * Answers a request that lies in data as a whole, and nothing behind it.
+ * Returns whether there was one.
+ */
+static bool
+answer_whole(struct connection *c, const char *data, size_t len)
+{
+    struct buffer params = BUFFER_INIT;
+    struct buffer text = BUFFER_INIT;
+    struct buffer out = BUFFER_INIT;
+    struct fastcgi_scan scan = FASTCGI_SCAN_INIT;
+    const uint8_t *bytes = (const uint8_t *)data;
+    struct request request;
+    size_t params_len;
+    size_t consumed = 0;
+    bool whole;
+
+    scan.kept_params = &params;
+    whole = fastcgi_scan(&scan, bytes, len, &params_len) == FASTCGI_PARAMS &&
+            fastcgi_scan(&scan, bytes + params_len, len - params_len,
+                         &consumed) == FASTCGI_COMPLETE &&
+            params_len + consumed == len && has_role(&scan);
+    if (whole) {
+        request.param_count = 0;
+        request.body_bytes = scan.body_bytes;
+        request.body_complete = true;
+        fastcgi_read_params(params.data, params.len, &text, &request);
+        respond(c, &scan, &request, &out);
+        connection_send(c, out.data, out.len, keeps_connection(&scan));
+    }
+    buffer_release(&out);
+    buffer_release(&text);
+    buffer_release(&params);
+    return whole;
 }
 
 static void
 fastcgi_ready(struct connection *c)
 {
     struct fastcgi_connection *f = (struct fastcgi_connection *)c;
-    struct fastcgi_scan scan = FASTCGI_SCAN_INIT;
-    uint8_t data[PEEK_BYTES];
-    enum fastcgi_result result;
-    size_t consumed;
-    size_t params_len;
+    char data[READ_BYTES];
     ssize_t got;
 
     if (f->reading) {
         read_request(c);
         return;
     }
-    got = recv(c->source.fd, data, sizeof(data), MSG_PEEK);
+    got = recv(c->source.fd, data, sizeof(data), 0);
     if (got < 0 && errno == EAGAIN) {
-        connection_wait(c, WAIT_REQUEST);
+        if (c->events == 0) {
+            connection_wait(c, WAIT_HEADER);
+        }
         return;
     }
     if (got <= 0) {
         connection_close(c);
         return;
     }
-    result = fastcgi_scan(&scan, data, (size_t)got, &params_len);
-    if (result == FASTCGI_PARAMS) {
-        result = fastcgi_scan(&scan, data + params_len,
-                              (size_t)got - params_len, &consumed);
-        params_len += consumed;
+    if (!answer_whole(c, data, (size_t)got)) {
+        f->scan = (struct fastcgi_scan)FASTCGI_SCAN_INIT;
+        f->scan.kept_params = &c->input;
+        f->reading = true;
+        if (take_piece(c, data, got)) {
+            read_request(c);
+        }
     }
-    /* libfcgi takes the padding of a record that ends a stream for the next. */
-    if (result == FASTCGI_COMPLETE && params_len == (size_t)got &&
-        !scan.padded_end) {
-        answer_from_socket(c, scan.body_bytes);
-        return;
-    }
-    connection_own(c); /* the header timeout starts now */
-    f->scan = (struct fastcgi_scan)FASTCGI_SCAN_INIT;
-    f->scan.kept_params = &c->input;
-    f->reading = true;
-    read_request(c);
 }
 
 const struct protocol fastcgi_protocol = {

@@ -29,9 +29,6 @@ begin_record(struct fastcgi_scan *scan)
     if (scan->header[0] != FCGI_VERSION_1) {
         return FASTCGI_GARBAGE;
     }
-    if (scan->header[6] != 0 && (!scan->begun || len == 0)) {
-        scan->padded_end = true;
-    }
     if (!scan->begun) {
         if (type != FCGI_BEGIN_REQUEST || record_id(scan) == 0 ||
             len != sizeof(FCGI_BeginRequestBody)) {

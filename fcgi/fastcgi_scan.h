@@ -1,7 +1,8 @@
 /*
- * Finds where a FastCGI request ends without interpreting it, so that libfcgi,
- * whose reader blocks, is given complete and well-formed requests only
- * (FastCGI specification 1.0, sections 3.3, 3.4 and 5). Pure, thread-safe.
+ * Finds where a FastCGI request ends without interpreting it, so that whoever
+ * reads it, libfcgi with its blocking reader included, is given complete and
+ * well-formed requests only (FastCGI specification 1.0, sections 3.3, 3.4 and
+ * 5). Pure, thread-safe.
  */
 #ifndef FCGI_FASTCGI_SCAN_H
 #define FCGI_FASTCGI_SCAN_H
@@ -34,14 +35,14 @@ struct fastcgi_scan {
     unsigned padding_left;
     bool begun;       /* the begin record was seen */
     bool params_done; /* the empty parameter record was seen */
-    bool padded_end; /* the begin record is padded, or one that ends a stream */
     unsigned request_id;
     unsigned param_count;
     size_t params_bytes;
     struct fastcgi_pair pair;
     uint64_t body_bytes; /* of standard input, so far */
 
-    /* What to keep for libfcgi: contents only, whatever they were cut into. */
+    /* What to keep of the parameters: contents only, whatever they were cut
+     * into. */
     struct buffer *kept_params; /* the caller's, or NULL: nothing is kept */
     uint8_t begin_body[8];      /* of the begin record */
 };

@@ -1,6 +1,8 @@
 /*
- * One epoll set shared by the I/O threads. Every descriptor in it is one-shot:
- * whoever gets the readiness owns the descriptor until io_rearm().
+ * The I/O threads. Each has an epoll set of its own, in which a source stays
+ * until it is removed: what became of a source is called on that thread only,
+ * so a source needs no lock and is not armed anew after each notice. Timers
+ * have a thread for themselves, so that no connection waits for what they do.
  */
 #ifndef FCGI_IO_H
 #define FCGI_IO_H
@@ -9,19 +11,22 @@
 #include <stdint.h>
 
 struct io;
+struct io_loop;
 
 struct io_source {
-    int fd;             /* owned by the user of the source */
-    atomic_uint handed; /* orders one owner's work before the next one's */
-    /* Called on an I/O thread with epoll(7) events; must not block. */
+    int fd;               /* owned by the user of the source */
+    struct io_loop *loop; /* io's own */
+    atomic_uint handed; /* orders the adding thread's work before the loop's */
+    /*
+     * Called with epoll(7) events for as long as they are there; must not
+     * block.
+     */
     void (*ready)(struct io_source *source, uint32_t events);
 };
 
-/* Calls tick(context) every interval_ms on an I/O thread, never twice at once.
- */
+/* Calls tick(context) every interval_ms on the timers' thread. */
 struct io_timer {
     struct io_source source;
-    struct io *io;
     void (*tick)(void *context);
     void *context;
 };
@@ -30,32 +35,53 @@ struct io_timer {
 typedef void (*io_log_fn)(int level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Makes the set. Returns NULL with errno set. */
+/* Makes the sets. Returns NULL with errno set. */
 struct io *io_new(void);
 
 /*
- * Starts so many threads, after io_new() or io_stop(). Returns 0, or -1 with
- * errno set; some may run then.
+ * Starts so many threads and that of the timers, after io_new() or io_stop();
+ * it may be another number than before. Returns 0, or -1 with errno set; some
+ * may run then.
  */
 int io_start(struct io *io, unsigned thread_count)
     __attribute__((warn_unused_result));
 
 /*
- * Ends and joins the threads, each after the source it is at. What becomes
+ * Ends and joins the threads, each after the sources it is at. What becomes
  * ready meanwhile is called after the next io_start().
  */
 void io_stop(struct io *io);
 
-/* Frees the set, after io_stop(); sources stay the caller's. */
+/* Frees the sets, after io_stop(); sources stay the caller's. */
 void io_free(struct io *io);
 
-/* Adds a source, armed for one notice of events. Thread-safe. */
+/*
+ * Adds a source to the thread that has the fewest, the calling one if it is as
+ * good; from now on the source is that thread's. Thread-safe. Returns 0, or -1
+ * with errno set.
+ */
 int io_add(struct io *io, struct io_source *source, uint32_t events)
     __attribute__((warn_unused_result));
 
-/* Arms a source again. Thread-safe. */
-int io_rearm(struct io *io, struct io_source *source, uint32_t events)
+/* Waits for other events from now on. On the source's thread. */
+int io_modify(struct io_source *source, uint32_t events)
     __attribute__((warn_unused_result));
+
+/* Takes a source out, before its descriptor is closed. On its thread. */
+void io_remove(struct io_source *source);
+
+/*
+ * Adds a source to the sets of all threads, also of those that start later: one
+ * or more of them are called when it becomes readable. io_unshare() takes it
+ * out; both are for the time when no thread runs.
+ */
+int io_share(struct io *io, struct io_source *source)
+    __attribute__((warn_unused_result));
+void io_unshare(struct io *io, struct io_source *source);
+
+/* A shared source is not looked at until io_resume(). Thread-safe. */
+void io_pause(struct io *io, struct io_source *source);
+void io_resume(struct io *io, struct io_source *source);
 
 /* Starts a timer in caller's memory. Returns 0, or -1 with errno set. */
 int io_timer_start(struct io_timer *timer, struct io *io, int interval_ms,

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -33,11 +32,10 @@ struct listener {
 };
 
 static void
-wait_for_next(struct listener *listener)
+pause_listener(struct listener *listener)
 {
-    if (io_rearm(listener->server->io, &listener->source, EPOLLIN) < 0) {
-        abort(); /* the descriptor is ours and in the set */
-    }
+    io_pause(listener->server->io, &listener->source);
+    atomic_store(&listener->paused, true);
 }
 
 void
@@ -45,12 +43,12 @@ listeners_resume(struct server *server)
 {
     for (struct listener *l = server->listeners; l != NULL; l = l->next) {
         if (atomic_exchange(&l->paused, false)) {
-            wait_for_next(l);
+            io_resume(server->io, &l->source);
         }
     }
 }
 
-/* Returns whether to wait for the next connection at once. */
+/* Returns whether to go on waiting for connections. */
 static bool
 accept_failed(struct listener *listener)
 {
@@ -71,30 +69,26 @@ accept_ready(struct io_source *source, uint32_t events)
     struct listener *listener = (struct listener *)source;
     struct server *server = listener->server;
     int one = 1;
-    bool go_on = true;
 
     (void)events;
     if (atomic_load(&server->draining)) {
-        atomic_store(&listener->paused, true);
+        pause_listener(listener);
         return;
     }
     for (int i = 0; i < ACCEPTS_PER_NOTICE; i++) {
         int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0) {
-            go_on = accept_failed(listener);
-            break;
+            if (!accept_failed(listener)) {
+                pause_listener(listener);
+            }
+            return;
         }
         log_pace_well(&listener->pause_pace, io_now_ms());
         if (address_path(&listener->address) == NULL) {
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         }
         connection_open(server, listener->protocol, fd);
-    }
-    if (go_on) {
-        wait_for_next(listener);
-    } else {
-        atomic_store(&listener->paused, true);
     }
 }
 
@@ -168,7 +162,7 @@ add_listener(struct server *server, const struct server_listen *options)
     listener->source.ready = accept_ready;
     listener->source.fd = open_socket(options);
     if (listener->source.fd < 0 ||
-        io_add(server->io, &listener->source, EPOLLIN) < 0) {
+        io_share(server->io, &listener->source) < 0) {
         error = errno;
         if (listener->source.fd >= 0) {
             close(listener->source.fd);
@@ -201,6 +195,7 @@ server_listen(struct server *server, const struct server_listen *options)
 static void
 free_listener(struct listener *listener)
 {
+    io_unshare(listener->server->io, &listener->source);
     close(listener->source.fd);
     if (address_path(&listener->address) != NULL && !listener->keep_path) {
         unlink(address_path(&listener->address));

@@ -38,13 +38,8 @@ answer(struct connection *c, const struct request *request)
     struct buffer out = BUFFER_INIT;
 
     connection_respond(c, request, &out);
-    /*
-     * The send buffer is empty and far larger than any answer; a peer for
-     * which that is not so is not worth waiting for.
-     */
-    (void)!send(c->source.fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    connection_send(c, out.data, out.len, false);
     buffer_release(&out);
-    connection_close(c);
 }
 
 static void

@@ -18,10 +18,13 @@ on_timer(void *context)
 
     pthread_mutex_lock(&server->lock);
     for (struct connection *c = server->connections; c; c = c->next) {
-        if (c->deadline_ms != 0 && c->deadline_ms <= now_ms) {
+        long long deadline_ms =
+            atomic_load_explicit(&c->deadline_ms, memory_order_relaxed);
+
+        if (deadline_ms != 0 && deadline_ms <= now_ms) {
             /* The owner sees the end of the stream and closes. */
             shutdown(c->source.fd, SHUT_RDWR);
-            c->deadline_ms = 0;
+            atomic_store_explicit(&c->deadline_ms, 0, memory_order_relaxed);
         }
     }
     pthread_mutex_unlock(&server->lock);
@@ -37,7 +40,7 @@ is_idle(struct server *server)
 
     pthread_mutex_lock(&server->lock);
     c = server->connections;
-    while (c != NULL && c->idle) {
+    while (c != NULL && atomic_load(&c->idle)) {
         c = c->next;
     }
     pthread_mutex_unlock(&server->lock);

@@ -29,6 +29,7 @@ struct server_options {
     io_log_fn log;
     int64_t header_timeout_ms; /* from the first byte to complete parameters */
     int64_t body_timeout_ms;   /* between two reads of a body */
+    int64_t send_timeout_ms;   /* between two writes of an answer */
     int64_t keepalive_timeout_ms; /* an idle kept FastCGI connection */
     unsigned connections_max;     /* further ones are closed at once */
 };

@@ -18,7 +18,7 @@ struct server {
     struct io_timer timer;
     atomic_bool draining; /* no further connections are taken */
 
-    pthread_mutex_t lock; /* the connection list and all deadlines */
+    pthread_mutex_t lock; /* the connection list */
     struct connection *connections;
     unsigned connection_count;
 

@@ -98,6 +98,7 @@ server_options(struct daemon *daemon, const struct config *config)
         .log = log_write,
         .header_timeout_ms = config->client_header_timeout_ms,
         .body_timeout_ms = config->client_body_timeout_ms,
+        .send_timeout_ms = config->send_timeout_ms,
         .keepalive_timeout_ms = config->keepalive_timeout_ms,
         .connections_max = (unsigned)config->worker_connections,
     };

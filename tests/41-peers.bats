@@ -89,7 +89,7 @@ unix_done() {
     local address long before
 
     long=$(printf '%60000s' "" | tr ' ' x)
-    peers_start "report_uploads uploads;
+    peers_start "send_timeout 1s; report_uploads uploads;
         location = /progress/detail { upload_progress_detail_output; }
         location = /long { upload_progress_template starting $long; }"
     probe warm # nginx keeps its connection

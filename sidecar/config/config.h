@@ -103,6 +103,7 @@ struct config {
     int64_t worker_connections;
     int64_t client_header_timeout_ms;
     int64_t client_body_timeout_ms;
+    int64_t send_timeout_ms;
     int64_t keepalive_timeout_ms;
     int64_t check_interval_ms;
     int64_t inactive_timeout_ms;

@@ -53,6 +53,9 @@ const struct directive directives[] = {
     { "client_body_timeout", MAIN, 1, 1, BLOCK_NONE, false, set_time,
       OF(client_body_timeout_ms), "60s", "time",
       "how long a peer may pause within a mirrored body" },
+    { "send_timeout", MAIN, 1, 1, BLOCK_NONE, false, set_time,
+      OF(send_timeout_ms), "60s", "time",
+      "how long a peer may pause in taking an answer" },
     { "keepalive_timeout", MAIN, 1, 1, BLOCK_NONE, false, set_time,
       OF(keepalive_timeout_ms), "10m", "time",
       "how long an idle FastCGI connection stays open; longer than nginx's "

@@ -131,6 +131,7 @@ peer_server(void)
         .log = peer_log,
         .header_timeout_ms = 60000,
         .body_timeout_ms = 60000,
+        .send_timeout_ms = 60000,
         .keepalive_timeout_ms = 60000,
         .connections_max = 1,
     };

@@ -105,6 +105,7 @@ static const struct {
     { "worker_connections", { "1", "99999" } },
     { "client_header_timeout", { "5s", "1m30s", "250ms" } },
     { "client_body_timeout", { "1h", "7" } },
+    { "send_timeout", { "2m", "11" } },
     { "keepalive_timeout", { "1d", "2M" } },
     { "upload_progress", { "a 1m", "b 32k", "c-d 3g", "a 2m" } },
     { "track_uploads", { "a 1s", "b 2h", "a 3d", "c-d 4", "uploads 5" } },
@@ -325,6 +326,7 @@ describe(struct buffer *out, const struct config *c)
     buffer_printf(out, " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
                   c->worker_threads, c->worker_connections,
                   c->client_header_timeout_ms, c->client_body_timeout_ms);
+    buffer_printf(out, "%" PRId64 "\n", c->send_timeout_ms);
     buffer_printf(out, " %" PRId64 " %" PRId64 " %" PRId64 " %d %d\n",
                   c->keepalive_timeout_ms, c->check_interval_ms,
                   c->inactive_timeout_ms, c->gauges[GAUGE_SPOOL],

@@ -1,0 +1,288 @@
+/*
+ * The server on its I/O threads: answers larger than any socket's buffer, peers
+ * that are slow to take them, another number of threads in mid-connection.
+ */
+#include "unit.h"
+
+#include <fastcgi.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "buffer.h"
+#include "io.h"
+#include "server.h"
+
+enum {
+    LARGE = 3000000,
+    SEND_TIMEOUT_MS = 600,
+    PATIENCE_MS = 20000,
+};
+
+struct fixture {
+    char path[64];
+    struct io *io;
+    struct server *server;
+};
+
+static size_t answer_bytes;
+
+static void
+respond(void *context, const struct request *request, struct response *response)
+{
+    (void)context;
+    (void)request;
+    for (size_t i = 0; i < answer_bytes; i++) {
+        buffer_append(&response->body, &"abcdefghij"[i % 10], 1);
+    }
+}
+
+__attribute__((format(printf, 2, 3))) static void
+log_nothing(int level, const char *format, ...)
+{
+    (void)level;
+    (void)format;
+}
+
+static void
+setup(struct fixture *f, unsigned threads)
+{
+    struct server_options options = {
+        .handler = { .respond = respond },
+        .log = log_nothing,
+        .header_timeout_ms = PATIENCE_MS,
+        .body_timeout_ms = PATIENCE_MS,
+        .send_timeout_ms = SEND_TIMEOUT_MS,
+        .keepalive_timeout_ms = PATIENCE_MS,
+        .connections_max = 100,
+    };
+    struct server_listen listen = { .protocol = &either_protocol,
+                                    .backlog = 100,
+                                    .access = { .mode = 0600,
+                                                .uid = UNIX_SOCKET_SAME_USER,
+                                                .gid = UNIX_SOCKET_SAME_GROUP },
+                                    .fd = -1 };
+
+    snprintf(f->path, sizeof(f->path), "unix:/tmp/test_server.%d.sock",
+             (int)getpid());
+    assert_null(address_parse(f->path, &listen.address));
+    f->io = io_new();
+    assert_non_null(f->io);
+    f->server = server_new(f->io, &options);
+    assert_non_null(f->server);
+    assert_int_equal(server_listen(f->server, &listen), 0);
+    assert_int_equal(server_start(f->server), 0);
+    assert_int_equal(io_start(f->io, threads), 0);
+}
+
+static void
+teardown(struct fixture *f)
+{
+    io_stop(f->io);
+    server_free(f->server);
+    io_free(f->io);
+}
+
+static int
+open_peer(const struct fixture *f)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    strcpy(address.sun_path, f->path + strlen("unix:"));
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
+                     0);
+    return fd;
+}
+
+/* clang-format off */
+#define SCGI_REQUEST "24:CONTENT_LENGTH\0" "0\0SCGI\0" "1\0,"
+#define FASTCGI_REQUEST                        \
+    "\1\1\0\1\0\10\0\0" "\0\1\1\0\0\0\0\0"     \
+    "\1\4\0\1\0\23\0\0" "\16\3REQUEST_METHODGET" \
+    "\1\4\0\1\0\0\0\0" "\1\5\0\1\0\0\0\0"
+/* clang-format on */
+
+static void
+ask(int fd, const char *request, size_t len)
+{
+    assert_int_equal(send(fd, request, len, MSG_NOSIGNAL), len);
+}
+
+/* Returns the bytes that came, 0 at the end. */
+static size_t
+receive(int fd, void *data, size_t len)
+{
+    struct pollfd readable = { .fd = fd, .events = POLLIN };
+    ssize_t got;
+
+    assert_int_equal(poll(&readable, 1, PATIENCE_MS), 1);
+    got = recv(fd, data, len, 0);
+    assert_true(got >= 0);
+    return (size_t)got;
+}
+
+static void
+receive_all(int fd, void *data, size_t len)
+{
+    for (size_t at = 0, got; at < len; at += got) {
+        got = receive(fd, (char *)data + at, len - at);
+        assert_true(got > 0);
+    }
+}
+
+/* The text of a FastCGI answer; the connection stays. */
+static void
+receive_fastcgi(int fd, struct buffer *text)
+{
+    uint8_t header[FCGI_HEADER_LEN];
+
+    do {
+        size_t len;
+
+        receive_all(fd, header, sizeof(header));
+        len = (size_t)header[4] << 8 | header[5];
+        buffer_reserve(text, len);
+        receive_all(fd, text->data + text->len, len);
+        text->len += header[1] == FCGI_STDOUT ? len : 0;
+    } while (header[1] != FCGI_END_REQUEST);
+}
+
+static void
+receive_scgi(int fd, struct buffer *text)
+{
+    size_t got;
+
+    do {
+        buffer_reserve(text, 65536);
+        got = receive(fd, text->data + text->len, 65536);
+        text->len += got;
+    } while (got > 0);
+}
+
+static void
+check_answer(const struct buffer *text)
+{
+    const char *body = memmem(text->data, text->len, "\r\n\r\n", 4);
+
+    assert_non_null(body);
+    body += 4;
+    assert_int_equal(text->data + text->len - body, answer_bytes);
+    for (size_t i = 0; i < answer_bytes; i++) {
+        assert_int_equal(body[i], "abcdefghij"[i % 10]);
+    }
+}
+
+static void
+talk_fastcgi(int fd)
+{
+    struct buffer text = BUFFER_INIT;
+
+    ask(fd, BYTES(FASTCGI_REQUEST));
+    receive_fastcgi(fd, &text);
+    check_answer(&text);
+    buffer_release(&text);
+}
+
+/* More than a send buffer holds: what does not fit is sent when it does. */
+static void
+large_answers(void **state)
+{
+    struct fixture f;
+    struct buffer text = BUFFER_INIT;
+    int fd;
+
+    (void)state;
+    setup(&f, 2);
+    answer_bytes = LARGE;
+    fd = open_peer(&f);
+    talk_fastcgi(fd);
+    answer_bytes = 10; /* and the connection is as good as before */
+    talk_fastcgi(fd);
+    close(fd);
+
+    answer_bytes = LARGE;
+    fd = open_peer(&f);
+    ask(fd, BYTES(SCGI_REQUEST));
+    receive_scgi(fd, &text);
+    check_answer(&text);
+    buffer_release(&text);
+    close(fd);
+    teardown(&f);
+}
+
+/* One that takes nothing is not waited for beyond the time-out. */
+static void
+peer_that_does_not_read(void **state)
+{
+    struct fixture f;
+    struct buffer text = BUFFER_INIT;
+    struct pollfd hangup = { .events = 0 };
+
+    (void)state;
+    setup(&f, 1);
+    answer_bytes = LARGE;
+    hangup.fd = open_peer(&f);
+    ask(hangup.fd, BYTES(FASTCGI_REQUEST));
+    assert_int_equal(poll(&hangup, 1, PATIENCE_MS), 1);
+    assert_true(hangup.revents & POLLHUP);
+    receive_scgi(hangup.fd, &text); /* what was sent, then the end */
+    assert_in_range(text.len, 1, LARGE - 1);
+    buffer_release(&text);
+    close(hangup.fd);
+    teardown(&f);
+}
+
+/* A connection goes on, whatever thread it was on. */
+static void
+other_threads(void **state)
+{
+    static const unsigned threads[] = { 4, 1, 3, 8, 2, 1 };
+    struct fixture f;
+    int fds[12];
+
+    (void)state;
+    setup(&f, 2);
+    answer_bytes = 10;
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        fds[i] = open_peer(&f);
+        talk_fastcgi(fds[i]);
+    }
+    for (size_t n = 0; n < COUNT(threads); n++) {
+        io_stop(f.io);
+        ask(fds[0], BYTES(FASTCGI_REQUEST)); /* while no thread runs */
+        assert_int_equal(io_start(f.io, threads[n]), 0);
+        for (size_t i = 0; i < COUNT(fds); i++) {
+            struct buffer text = BUFFER_INIT;
+
+            if (i > 0) {
+                ask(fds[i], BYTES(FASTCGI_REQUEST));
+            }
+            receive_fastcgi(fds[i], &text);
+            check_answer(&text);
+            buffer_release(&text);
+        }
+        /* A new one, too. */
+        close(fds[n]);
+        fds[n] = open_peer(&f);
+        talk_fastcgi(fds[n]);
+    }
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        close(fds[i]);
+    }
+    teardown(&f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(large_answers),
+        cmocka_unit_test(peer_that_does_not_read),
+        cmocka_unit_test(other_threads),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
