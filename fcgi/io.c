@@ -38,8 +38,11 @@ struct io {
 static _Thread_local struct io_loop *current_loop;
 
 static void
-dispatch(const struct epoll_event *events, int count)
+wait_once(int epoll_fd, int timeout_ms)
 {
+    struct epoll_event events[EVENTS_PER_WAIT];
+    int count = epoll_wait(epoll_fd, events, EVENTS_PER_WAIT, timeout_ms);
+
     for (int i = 0; i < count; i++) {
         struct io_source *source = events[i].data.ptr;
 
@@ -54,22 +57,18 @@ dispatch(const struct epoll_event *events, int count)
 static void
 nested_ready(struct io_source *source, uint32_t ready)
 {
-    struct epoll_event events[EVENTS_PER_WAIT];
-
     (void)ready;
-    dispatch(events, epoll_wait(source->fd, events, EVENTS_PER_WAIT, 0));
+    wait_once(source->fd, 0);
 }
 
 static void *
 run(void *argument)
 {
     struct io_loop *loop = argument;
-    struct epoll_event events[EVENTS_PER_WAIT];
 
     current_loop = loop;
     while (!atomic_load(&loop->io->stopping)) {
-        dispatch(events,
-                 epoll_wait(loop->epoll_fd, events, EVENTS_PER_WAIT, -1));
+        wait_once(loop->epoll_fd, -1);
     }
     return NULL;
 }
@@ -202,6 +201,10 @@ io_start(struct io *io, unsigned thread_count)
 {
     uint64_t stops;
 
+    if (thread_count == 0) {
+        errno = EINVAL;
+        return -1;
+    }
     /* What the last stop has left. */
     if (read(io->stop_fd, &stops, sizeof(stops)) < 0 && errno != EAGAIN) {
         return -1;
