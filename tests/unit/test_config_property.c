@@ -414,13 +414,13 @@ holds_for(struct generator *g, const char *path)
 static void
 dumped_and_read_again(void **state)
 {
-    char path[] = "/tmp/upload-progressd-test.XXXXXX";
-    char included[] = "/tmp/upload-progressd-test.XXXXXX";
+    char path[sizeof(UNIT_FILE)];
+    char included[sizeof(UNIT_FILE)];
     int accepted = 0;
 
     (void)state;
-    close(mkstemp(path));
-    close(mkstemp(included));
+    close(unit_file(path, ""));
+    close(unit_file(included, ""));
     for (int i = 0; i < TEXTS; i++) {
         struct generator g = { .seed = (uint64_t)i * 1000,
                                .text = BUFFER_INIT,

@@ -37,15 +37,12 @@ static const struct word_row {
 static struct nginx_tree *
 load(const char *row, const char *text)
 {
-    char name[] = "/tmp/test_import.XXXXXX";
-    int fd = mkstemp(name);
-    struct nginx_tree *tree;
+    char name[sizeof(UNIT_FILE)];
+    int fd = unit_file(name, text);
     char *message = NULL;
+    struct nginx_tree *tree = nginx_load(name, &message);
 
-    ASSERT_THAT(row, fd >= 0);
-    ASSERT_INT(row, write(fd, text, strlen(text)), strlen(text));
     close(fd);
-    tree = nginx_load(name, &message);
     unlink(name);
     if (tree == NULL) {
         print_error("[%s] %s\n", row, message);

@@ -22,10 +22,7 @@ open_other(struct store **other)
 static char *
 temporary(char *path)
 {
-    int fd = mkstemp(strcpy(path, "/tmp/upload-progressd-test.XXXXXX"));
-
-    assert_true(fd >= 0);
-    close(fd);
+    close(unit_file(path, ""));
     return path;
 }
 

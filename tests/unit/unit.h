@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -94,6 +95,20 @@ unit_bytes(const char *row, const char *what, const void *got, size_t got_len,
                     expected_len > 0 ? (const char *)expected : "");
         _fail(file, line);
     }
+}
+
+/* A temporary file with that text; path is set to its name. */
+#define UNIT_FILE "/tmp/upload-progressd-test.XXXXXX"
+
+static inline int
+unit_file(char path[sizeof(UNIT_FILE)], const char *text)
+{
+    int fd = mkstemp(strcpy(path, UNIT_FILE));
+
+    unit_that(text, "mkstemp", fd >= 0, __FILE__, __LINE__);
+    unit_int(text, "write", write(fd, text, strlen(text)),
+             (intmax_t)strlen(text), __FILE__, __LINE__);
+    return fd;
 }
 
 /*
