@@ -1,0 +1,145 @@
+/* Whose a temporary file is, and which files are believed. */
+#include "uploads_unit.h"
+
+/* Two uploads of one URI on HTTP/2, IDs in headers, and a file of one of them.
+ */
+static void
+start_two_with_a_file(struct fixture *f)
+{
+    struct event event = make_event(EVENT_START, 1);
+    struct spool spool = make_spool(f, "");
+
+    event.protocol = 20;
+    uploads_event(f->uploads, &event, BEGAN_MS);
+    event.attempt[0] = 2;
+    strcpy(event.id, "two");
+    uploads_event(f->uploads, &event, BEGAN_MS);
+    uploads_spool(f->uploads, &spool, BEGAN_MS);
+}
+
+static void
+end_first(struct fixture *f)
+{
+    struct event event = end_event(1, 200, ENDED_MS);
+
+    event.protocol = 20;
+    uploads_event(f->uploads, &event, ENDED_MS);
+}
+
+/* They cannot be told apart. */
+static void
+the_lowest_candidate_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    start_two_with_a_file(f);
+    /* One file for two: the other may be the one without. */
+    assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, 0);
+    assert_int_equal(ask_for(f, "two", BEGAN_MS + 1).received_bytes, 0);
+    /* After the end of one, the file may still be that one's for a moment. */
+    end_first(f);
+    assert_int_equal(ask_for(f, "two", ENDED_MS + 1).received_bytes, 0);
+    assert_int_equal(ask_for(f, "two", ENDED_MS + 1001).received_bytes,
+                     SPOOLED);
+}
+
+/* Whoever can send a line can name any file, and any process. */
+static void
+only_files_of_nginx_are_looked_at(void **state)
+{
+    static const char *const not_numbers[] = { "/etc/passwd",
+                                               "/etc/0000000001x",
+                                               "/etc/000000001",
+                                               "0000000001",
+                                               "/0000000001/passwd",
+                                               "/etc/-000000001",
+                                               "/etc/",
+                                               "" };
+    struct fixture *f = *state;
+    struct spool spool = make_spool(f, "one");
+
+    for (size_t i = 0; i < COUNT(not_numbers); i++) {
+        ASSERT_THAT(not_numbers[i], !spool_gauge_is_name(not_numbers[i]));
+        strcpy(spool.path, not_numbers[i]);
+        uploads_spool(f->uploads, &spool, BEGAN_MS);
+    }
+    assert_true(spool_gauge_is_name("/0000000001"));
+    assert_true(spool_gauge_is_name("/body/1/23/12345678901"));
+    assert_int_equal(ask(f, BEGAN_MS).state, UPLOAD_STARTING);
+    /* The descriptor is there, the process is another program. */
+    strcpy(spool.path, f->path);
+    prctl(PR_SET_NAME, "sshd");
+    uploads_spool(f->uploads, &spool, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).state, UPLOAD_STARTING);
+    prctl(PR_SET_NAME, "nginx");
+    uploads_spool(f->uploads, &spool, BEGAN_MS + 2000);
+    assert_int_equal(ask(f, BEGAN_MS + 2001).received_bytes, SPOOLED);
+}
+
+/* A name that stays, of a file that the process does not have open. */
+static void
+a_name_alone_is_not_believed(void **state)
+{
+    struct fixture *f = *state;
+    struct spool spool = make_spool(f, "one");
+    int64_t size_bytes;
+    int fd;
+
+    snprintf(spool.path, sizeof(spool.path), "%.*s/0000000002",
+             (int)(strrchr(f->path, '/') - f->path), f->path);
+    fd = open(spool.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, SPOOLED), 0);
+    close(fd);
+    assert_int_equal(spool_gauge_read(&spool, &size_bytes), SPOOL_UNKNOWN);
+    uploads_spool(f->uploads, &spool, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).state, UPLOAD_STARTING);
+    unlink(spool.path);
+}
+
+/* The file of an upload that is over, closed late, is not the other's. */
+static void
+a_closed_file_is_not_credited_to_a_neighbour(void **state)
+{
+    struct fixture *f = *state;
+    struct progress p;
+
+    start_two_with_a_file(f);
+    end_first(f);
+    close_file(f);
+    tick_until(f, ENDED_MS + 1, ENDED_MS + 3000);
+    p = ask_for(f, "two", ENDED_MS + 3001);
+    assert_int_equal(p.state, UPLOAD_UPLOADING);
+    assert_int_equal(p.received_bytes, 0);
+}
+
+/* On a kept connection the file of the request before is not the next one's. */
+static void
+a_file_seen_before_the_start_is_not_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct event event = make_event(EVENT_START, 2);
+    struct spool spool = make_spool(f, "");
+
+    uploads_spool(f->uploads, &spool, BEGAN_MS - 10);
+    event.connection_requests = 2;
+    uploads_event(f->uploads, &event, BEGAN_MS + 5);
+    assert_int_equal(ask(f, BEGAN_MS + 10).received_bytes, 0);
+    close_file(f);
+    tick_until(f, BEGAN_MS + 20, BEGAN_MS + 900);
+    assert_int_equal(ask(f, BEGAN_MS + 900).received_bytes, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UPLOADS_TEST(the_lowest_candidate_is_told),
+        UPLOADS_TEST(only_files_of_nginx_are_looked_at),
+        UPLOADS_TEST(a_name_alone_is_not_believed),
+        UPLOADS_TEST(a_closed_file_is_not_credited_to_a_neighbour),
+        UPLOADS_TEST(a_file_seen_before_the_start_is_not_taken),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
