@@ -1,7 +1,6 @@
 /* Memory that is there or the program is not. */
 #include "alloc.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,14 +40,21 @@ alloc_string(const char *text)
 }
 
 char *
-alloc_format(const char *format, ...)
+alloc_vformat(const char *format, va_list args)
 {
     char *text = NULL;
+
+    return must(vasprintf(&text, format, args) < 0 ? NULL : text);
+}
+
+char *
+alloc_format(const char *format, ...)
+{
+    char *text;
     va_list args;
-    int len;
 
     va_start(args, format);
-    len = vasprintf(&text, format, args);
+    text = alloc_vformat(format, args);
     va_end(args);
-    return must(len < 0 ? NULL : text);
+    return text;
 }

@@ -6,6 +6,7 @@
 #ifndef SIDECAR_ALLOC_H
 #define SIDECAR_ALLOC_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /* count zeroed elements of size bytes. */
@@ -26,5 +27,7 @@ char *alloc_string(const char *text) __attribute__((malloc, returns_nonnull));
 /* A formatted text, as printf(3). */
 char *alloc_format(const char *format, ...)
     __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
+char *alloc_vformat(const char *format, va_list args)
+    __attribute__((malloc, returns_nonnull, format(printf, 1, 0)));
 
 #endif

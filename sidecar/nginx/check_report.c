@@ -41,13 +41,11 @@ check_report(struct check *check, enum finding level,
              ...)
 {
     struct buffer line = BUFFER_INIT;
-    char *text = NULL;
+    char *text;
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0) {
-        abort();
-    }
+    text = alloc_vformat(format, args);
     va_end(args);
     buffer_printf(&line, "upload-progressd: [%s] %s", finding_names[level],
                   text);

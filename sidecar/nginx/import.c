@@ -15,13 +15,11 @@ import_note(struct import *import, const struct nginx_node *node,
             const char *format, ...)
 {
     struct buffer note = BUFFER_INIT;
-    char *text = NULL;
+    char *text;
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0) {
-        abort();
-    }
+    text = alloc_vformat(format, args);
     va_end(args);
     if (node != NULL) {
         buffer_printf(&note, "NOTE: %s:%d: ", node->source->file, node->line);
