@@ -267,17 +267,6 @@ set_defaults(struct loading *loading)
     }
 }
 
-static struct zone_config *
-find_zone(const struct config *config, const char *name)
-{
-    struct zone_config *zone = config->zones;
-
-    while (zone != NULL && strcmp(zone->name, name) != 0) {
-        zone = zone->next;
-    }
-    return zone;
-}
-
 /* Returns the message of the first use of an unknown zone, or NULL. */
 static char *
 check_zone_uses(struct loading *loading)
@@ -286,7 +275,7 @@ check_zone_uses(struct loading *loading)
 
     for (struct zone_use *use = loading->uses, *next; use; use = next) {
         next = use->next;
-        if (find_zone(loading->config, use->zone) == NULL) {
+        if (config_zone(loading->config, use->zone) == NULL) {
             free(message); /* an earlier one is the one to tell */
             message = use->message;
         } else {
@@ -316,7 +305,7 @@ static void
 set_ttl(struct config *config, const struct location_config *level)
 {
     for (const struct track_config *t = level->tracks; t; t = t->next) {
-        struct zone_config *zone = find_zone(config, t->zone);
+        struct zone_config *zone = config_zone(config, t->zone);
 
         if (zone != NULL && zone->ttl_ms == 0) {
             zone->ttl_ms = t->ttl_ms;

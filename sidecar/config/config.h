@@ -137,6 +137,9 @@ const struct location_config *config_location(const struct config *config,
 /* The track_uploads that holds for uploads to a location, or NULL. */
 const struct track_config *config_track(const struct location_config *location);
 
+/* The zone of that name, or NULL. */
+struct zone_config *config_zone(const struct config *config, const char *name);
+
 /*
  * Hands down what is not set, from each level to those within it, and
  * compiles the templates.

@@ -1,4 +1,7 @@
-/* The levels of the configuration: inheritance, and which one a URI is in. */
+/*
+ * The levels of the configuration: inheritance, and which one a URI is in; and
+ * the zones by their names.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -207,4 +210,15 @@ config_release_location(struct location_config *level)
     free(level->content_type);
     free(level->header);
     free(level->jsonp_parameter);
+}
+
+struct zone_config *
+config_zone(const struct config *config, const char *name)
+{
+    struct zone_config *zone = config->zones;
+
+    while (zone != NULL && strcmp(zone->name, name) != 0) {
+        zone = zone->next;
+    }
+    return zone;
 }

@@ -202,17 +202,6 @@ set_key(struct config *config, struct location_config *location,
     return NULL;
 }
 
-static struct zone_config *
-find_zone(const struct config *config, const char *name)
-{
-    struct zone_config *zone = config->zones;
-
-    while (zone != NULL && strcmp(zone->name, name) != 0) {
-        zone = zone->next;
-    }
-    return zone;
-}
-
 /* The name goes through log lines and JSON. */
 static bool
 is_zone_name(const char *name)
@@ -248,7 +237,7 @@ set_zone(struct config *config, struct location_config *location,
     if (size_bytes < ZONE_SIZE_MIN) {
         return "has a zone that is too small: at least 32k are needed";
     }
-    if (find_zone(config, statement->args[1]) != NULL) {
+    if (config_zone(config, statement->args[1]) != NULL) {
         return "has the name of another zone";
     }
     while (*last != NULL) {
