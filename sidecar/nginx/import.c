@@ -1,45 +1,17 @@
 /* upload-progressd --import: what a site has for the module, for us. */
 #include "import.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "alloc.h"
 #include "config.h"
-#include "import_internal.h"
-
-void
-import_note(struct import *import, const struct nginx_node *node,
-            const char *format, ...)
-{
-    struct buffer note = BUFFER_INIT;
-    char *text;
-    va_list args;
-
-    va_start(args, format);
-    text = alloc_vformat(format, args);
-    va_end(args);
-    if (node != NULL) {
-        buffer_printf(&note, "NOTE: %s:%d: ", node->source->file, node->line);
-    } else {
-        buffer_append_string(&note, "NOTE: ");
-    }
-    buffer_append_string(&note, text);
-    buffer_append_string(&note, "\n");
-    for (char *p = note.data; p < note.data + note.len - 1; p++) {
-        if (*p == '\n' || *p == '\r') {
-            *p = ' '; /* or it ends the comment */
-        }
-    }
-    if (import->notes.len == 0 || memmem(import->notes.data, import->notes.len,
-                                         note.data, note.len) == NULL) {
-        buffer_append(&import->notes, note.data, note.len);
-    }
-    free(text);
-    buffer_release(&note);
-}
+#include "import_daemon.h"
+#include "import_logs.h"
+#include "import_nginx.h"
+#include "import_scan.h"
+#include "import_text.h"
 
 /* Not deeper than the tree. NOLINTBEGIN(misc-no-recursion) */
 static bool
@@ -111,7 +83,7 @@ import_tree(struct import *import, const char *file)
     import_print_daemon(import, &daemon);
     check_daemon(import, &daemon);
     import_edit(import);
-    import_print_nginx(import, &nginx);
+    import_print_edits(import->tree, &nginx);
     status = import->notes.len > 0 ? IMPORT_PARTIAL : IMPORT_DONE;
     if (status == IMPORT_PARTIAL) {
         print_notes(import);

@@ -1,10 +1,11 @@
 /* upload-progressd.conf from an nginx configuration. */
+#include "import_daemon.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "alloc.h"
-#include "import_internal.h"
 #include "template.h"
 
 /* What a server is told by, and what of it has been printed. */

@@ -1,10 +1,11 @@
 /* The site's own log lines, which those of location.conf replace. */
+#include "import_logs.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "alloc.h"
 #include "config.h"
-#include "import_internal.h"
 
 /* As location.conf is shipped; where it is installed, that counts. */
 static const char *const shipped[] = {

@@ -1,9 +1,10 @@
 /* The changes of nginx's files. */
+#include "import_nginx.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "alloc.h"
-#include "import_internal.h"
 #include "import_text.h"
 
 static bool

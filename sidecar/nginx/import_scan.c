@@ -1,60 +1,17 @@
 /* What an nginx configuration tracks and reports, and what cannot be moved. */
+#include "import_scan.h"
+
 #include <string.h>
 #include <strings.h>
 
-#include "import_internal.h"
+#include "import_logs.h"
 #include "paths.h"
-
-static const char *const module_directives[] = {
-    "upload_progress",
-    "track_uploads",
-    "report_uploads",
-    "upload_progress_content_type",
-    "upload_progress_header",
-    "upload_progress_jsonp_parameter",
-    "upload_progress_json_output",
-    "upload_progress_jsonp_output",
-    "upload_progress_java_output",
-    "upload_progress_template",
-};
 
 /* What passes a request on; "dav_methods" is inherited, so it stands apart. */
 static const char *const passing_directives[] = {
     "proxy_pass", "fastcgi_pass", "scgi_pass",
     "uwsgi_pass", "grpc_pass",    "upload_pass",
 };
-
-bool
-import_is_module(const struct nginx_node *node)
-{
-    for (size_t i = 0;
-         i < sizeof(module_directives) / sizeof(module_directives[0]); i++) {
-        if (nginx_is(node, module_directives[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool
-import_is_server(const struct import *import, const struct nginx_node *node)
-{
-    return node->block && nginx_is(node, "server") &&
-           node->parent == import->http;
-}
-
-bool
-import_is_movable(const struct nginx_node *location)
-{
-    while (location != NULL && nginx_is_location(location)) {
-        if (nginx_modifier(location)[0] == '~' ||
-            nginx_uri(location)[0] != '/') {
-            return false;
-        }
-        location = location->parent;
-    }
-    return true;
-}
 
 /* Whether requests are passed on here, or in an "if" or "limit_except". */
 /* Not deeper than the tree. NOLINTBEGIN(misc-no-recursion) */

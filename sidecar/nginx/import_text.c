@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "alloc.h"
-#include "import_internal.h"
 
 enum { SKIPPED_LINES_MIN = 3 }; /* fewer are printed as they are */
 
@@ -315,9 +314,9 @@ print_region(struct region *region, size_t i)
 }
 
 void
-import_print_nginx(struct import *import, struct buffer *out)
+import_print_edits(const struct nginx_tree *tree, struct buffer *out)
 {
-    for (struct nginx_source *s = import->tree->sources; s; s = s->next) {
+    for (struct nginx_source *s = tree->sources; s != NULL; s = s->next) {
         struct region region = { .out = out, .source = s };
 
         for (size_t i = 0; i < s->top_count;) {

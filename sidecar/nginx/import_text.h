@@ -2,6 +2,7 @@
 #ifndef SIDECAR_IMPORT_TEXT_H
 #define SIDECAR_IMPORT_TEXT_H
 
+#include "buffer.h"
 #include "nginx_blocks.h"
 
 /* The indentation of what is in a block; to be freed. */
@@ -22,5 +23,8 @@ void import_sort_edits(struct nginx_tree *tree);
 
 /* Whether text was put behind what ends at an offset. */
 bool import_has_insert(const struct nginx_source *source, size_t offset);
+
+/* Appends the parts of nginx's files that change. */
+void import_print_edits(const struct nginx_tree *tree, struct buffer *out);
 
 #endif
