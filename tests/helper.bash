@@ -68,6 +68,24 @@ site_certificate() {
     fi
 }
 
+# Puts the snippets into the site's folder, with its folders and addresses.
+snippets_install() {
+    PROGRESS_KEY=${SITE_PROGRESS_KEY:-} make -s -C "$ROOT" install-snippets DESTDIR= \
+        SNIPPETDIR="$SITE/conf/upload-progress" RUNDIR="$SITE/run" \
+        LOGDIR="$SITE/log" EVENT_ADDRESS="127.0.0.1:${SITE_EVENT_PORT:-$EVENT_PORT}" \
+        ${SITE_PROGRESS_HEADER:+PROGRESS_HEADER="$SITE_PROGRESS_HEADER"}
+}
+
+# nginx's temporary files are the site's, whatever it was built with.
+site_temp_paths() {
+    local name
+
+    echo "client_body_temp_path $SITE/temp/body;"
+    for name in proxy fastcgi scgi uwsgi; do
+        echo "${name}_temp_path $SITE/temp/$name;"
+    done
+}
+
 # Writes upload-progressd.conf and nginx.conf. A test shapes them beforehand by
 #   DAEMON_CONF     further directives of the daemon
 #   SITE_LOCATION   further directives of the tracked location
@@ -86,10 +104,7 @@ site_certificate() {
 site_write() {
     SITE=${SITE_FOLDER:-$BATS_TEST_TMPDIR/site}
     mkdir -p "$SITE/run" "$SITE/log" "$SITE/temp" "$SITE/conf"
-    PROGRESS_KEY=${SITE_PROGRESS_KEY:-} make -s -C "$ROOT" install-snippets DESTDIR= \
-        SNIPPETDIR="$SITE/conf/upload-progress" RUNDIR="$SITE/run" \
-        LOGDIR="$SITE/log" EVENT_ADDRESS="127.0.0.1:${SITE_EVENT_PORT:-$EVENT_PORT}" \
-        ${SITE_PROGRESS_HEADER:+PROGRESS_HEADER="$SITE_PROGRESS_HEADER"}
+    snippets_install
     site_certificate
     cat > "$SITE/upload-progressd.conf" <<CONF
 error_log $SITE/log/upload-progressd.log ${SITE_LOG_LEVEL:-debug};
@@ -109,11 +124,7 @@ error_log $SITE/log/error.log;
 ${SITE_MAIN:-}
 events { worker_connections 2048; }
 http {
-    client_body_temp_path $SITE/temp/body;
-    proxy_temp_path $SITE/temp/proxy;
-    fastcgi_temp_path $SITE/temp/fastcgi;
-    scgi_temp_path $SITE/temp/scgi;
-    uwsgi_temp_path $SITE/temp/uwsgi;
+    $(site_temp_paths)
     access_log $SITE/log/access.log;
     ssl_certificate $BATS_RUN_TMPDIR/site.crt;
     ssl_certificate_key $BATS_RUN_TMPDIR/site.key;
