@@ -68,12 +68,26 @@ site_certificate() {
     fi
 }
 
-# Puts the snippets into the site's folder, with its folders and addresses.
-snippets_install() {
-    PROGRESS_KEY=${SITE_PROGRESS_KEY:-} make -s -C "$ROOT" install-snippets DESTDIR= \
-        SNIPPETDIR="$SITE/conf/upload-progress" RUNDIR="$SITE/run" \
-        LOGDIR="$SITE/log" EVENT_ADDRESS="127.0.0.1:${SITE_EVENT_PORT:-$EVENT_PORT}" \
+# snippets_make DESTDIR SITE ADDRESS: as a site or a packager installs them.
+snippets_make() {
+    PROGRESS_KEY=${SITE_PROGRESS_KEY:-} make -s -C "$ROOT" install-snippets DESTDIR="$1" \
+        SNIPPETDIR="$2/conf/upload-progress" RUNDIR="$2/run" LOGDIR="$2/log" EVENT_ADDRESS="$3" \
         ${SITE_PROGRESS_HEADER:+PROGRESS_HEADER="$SITE_PROGRESS_HEADER"}
+}
+
+# Puts the snippets into the site's folder, with its folders and addresses. They
+# are made once per run, as that takes longer than many a test.
+snippets_install() {
+    local made=$BATS_RUN_TMPDIR/snippets address=127.0.0.1:${SITE_EVENT_PORT:-$EVENT_PORT} files
+
+    if [ -n "${SITE_PROGRESS_KEY:-}${SITE_PROGRESS_HEADER:-}" ]; then
+        snippets_make "" "$SITE" "$address"
+        return
+    fi
+    [ -d "$made" ] || snippets_make "$made" /SITE ADDRESS
+    cp -rp "$made/SITE/conf/." "$SITE/conf/"
+    mapfile -t files < <(cd "$made/SITE/conf" && find . -name '*.conf')
+    (cd "$SITE/conf" && sed -i -e "s|/SITE/|$SITE/|g" -e "s|\bADDRESS\b|$address|g" "${files[@]}")
 }
 
 # nginx's temporary files are the site's, whatever it was built with.
