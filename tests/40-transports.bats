@@ -249,16 +249,19 @@ direct_start() {
 }
 
 @test "a mirrored body: counted, processing with its size, done" {
-    local bytes=5000000 kind id detail=$BATS_TEST_TMPDIR/detail
+    local bytes=5000000 kind id detail=$BATS_TEST_TMPDIR/detail pids=()
 
     SITE_SNIPPET=location-body.conf
     DAEMON_CONF="upload_progress_gauges off;"
     site_start
     for kind in Expect: "Transfer-Encoding: chunked"; do
         id=${kind%%:*}
-        in_background curl -sS -H "$kind" -H Expect: \
+        curl -sS -o "$BATS_TEST_TMPDIR/response-$id" -H "$kind" -H Expect: \
             --data-binary "@$(make_file $bytes)" \
-            "$URL/upload?X-Progress-ID=$id&delay=6000"
+            "$URL/upload?X-Progress-ID=$id&delay=6000" 3>&- &
+        pids+=($!)
+    done
+    for id in Expect Transfer-Encoding; do
         wait_until phase_is "$id" processing
         probe "$id" detail > "$detail"
         [ "$(field state < "$detail")" = uploading ]
@@ -266,8 +269,11 @@ direct_start() {
         [ "$(field received < "$detail")" = $bytes ]
         [ "$(field gauge < "$detail")" = body ]
         [[ $(probe "$id") == *"\"received\" : $bytes, \"size\" : $bytes "* ]]
-        wait "$BACKGROUND_PID"
-        [ "$(cat "$BATS_TEST_TMPDIR/background")" = $bytes ]
+    done
+    wait "${pids[0]}"
+    wait "${pids[1]}"
+    for id in Expect Transfer-Encoding; do
+        [ "$(cat "$BATS_TEST_TMPDIR/response-$id")" = $bytes ]
         wait_until state_is "$id" "done"
         probe "$id" detail > "$detail"
         [ "$(field size < "$detail")" = $bytes ]
