@@ -6,6 +6,16 @@ load helper
 load upstream
 bats_require_minimum_version 1.5.0
 
+# request PATH [OPTION]: one of many for one curl, as a part of its config file.
+request() {
+    printf 'url = "%s"\n%s\nsilent\nshow-error\nfail\nnext\n' "$URL$1" "${2:-}"
+}
+
+# The answers to the requests on standard input, one after the other.
+ask() {
+    sed '$d' | curl -K -
+}
+
 @test "one ID, one server: by header and by query, and without an ID all servers" {
     group_ports
     snippets_install
@@ -13,15 +23,15 @@ bats_require_minimum_version 1.5.0
     add one-id-one-server.conf
     group_start
     for i in $(seq 60); do
-        curl -sS --fail "$URL/app_by_id/upload?X-Progress-ID=id-$i" -d x --next \
-            -sS --fail "$URL/app_by_id/probe?a=1&x-progress-id=id-$i&b=2" --next \
-            -sS --fail -H "X-Progress-ID: id-$i" "$URL/app_by_id/progress" > "$SITE/log/answers"
-        [ "$(wc -l < "$SITE/log/answers")" -eq 3 ]
-        [ "$(cut -d ' ' -f 2 "$SITE/log/answers" | sort -u | wc -l)" -eq 1 ]
-        cut -d ' ' -f 2 "$SITE/log/answers" | head -n 1
-    done | sort > "$SITE/log/servers"
+        request "/app_by_id/upload?X-Progress-ID=id-$i" 'data = x'
+        request "/app_by_id/probe?a=1&x-progress-id=id-$i&b=2"
+        request "/app_by_id/progress" "header = \"X-Progress-ID: id-$i\""
+    done | ask | cut -d ' ' -f 2 | paste -d ' ' - - - > "$SITE/log/servers"
+    [ "$(wc -l < "$SITE/log/servers")" -eq 60 ]
+    run awk '$1 != $2 || $2 != $3' "$SITE/log/servers"
+    [ -z "$output" ]
     # Not all at one, or it would be no choice.
-    [ "$(uniq "$SITE/log/servers" | wc -l)" -eq 3 ]
+    [ "$(sort -u "$SITE/log/servers" | wc -l)" -eq 3 ]
     control reset
     get 30 /app_by_id > /dev/null
     counts_are requests "10 10 10 0"
@@ -74,29 +84,34 @@ bats_require_minimum_version 1.5.0
         -e 's/app_by_address/app_down/'
     add client-affinity.conf "$BACKEND" -e "/:$((BACKEND + 1));/d" -e 's/app_by_address/app_less/'
     group_start
-    from() { curl -sS --fail -H "X-Forwarded-For: $1" "$URL/app_by_address"; }
+    from() { request "/${2:-app_by_address}" "header = \"X-Forwarded-For: $1\""; }
     for net in $(seq 40); do
         for host in 1 1 99 254; do
             from "203.0.$net.$host"
-        done | sort -u > "$SITE/log/answers"
-        [ "$(wc -l < "$SITE/log/answers")" -eq 1 ]
-        cat "$SITE/log/answers"
-    done | sort -u > "$SITE/log/servers"
-    [ "$(wc -l < "$SITE/log/servers")" -eq 3 ]
+        done
+    done | ask | cut -d ' ' -f 2 | paste -d ' ' - - - - > "$SITE/log/servers"
+    [ "$(wc -l < "$SITE/log/servers")" -eq 40 ]
+    run awk '$1 != $2 || $2 != $3 || $3 != $4' "$SITE/log/servers"
+    [ -z "$output" ]
+    [ "$(sort -u "$SITE/log/servers" | wc -l)" -eq 3 ]
     # A server that is "down" takes its own clients along; a deleted one others, too.
     for net in $(seq 60); do
-        curl -sS --fail -H "X-Forwarded-For: 198.51.$net.1" \
-            "$URL/{app_by_address,app_down,app_less}" | cut -d ' ' -f 2 | tr '\n' ' '
-        echo
-    done > "$SITE/log/moves"
+        for group in app_by_address app_down app_less; do
+            from "198.51.$net.1" $group
+        done
+    done | ask | cut -d ' ' -f 2 | paste -d ' ' - - - > "$SITE/log/moves"
+    [ "$(wc -l < "$SITE/log/moves")" -eq 60 ]
     [ "$(awk '$1 != 2 && $1 != $2' "$SITE/log/moves" | wc -l)" -eq 0 ]
     [ "$(awk '$1 != 2 && $1 != $3' "$SITE/log/moves" | wc -l)" -gt 10 ]
     # Of IPv6 the last group counts, too.
     for host in $(seq 40); do
-        [ "$(from "2001:db8::$host")" = "$(from "2001:db8::$host")" ]
         from "2001:db8::$host"
-    done | sort -u > "$SITE/log/servers"
-    [ "$(wc -l < "$SITE/log/servers")" -eq 3 ]
+        from "2001:db8::$host"
+    done | ask | cut -d ' ' -f 2 | paste -d ' ' - - > "$SITE/log/servers"
+    [ "$(wc -l < "$SITE/log/servers")" -eq 40 ]
+    run awk '$1 != $2' "$SITE/log/servers"
+    [ -z "$output" ]
+    [ "$(sort -u "$SITE/log/servers" | wc -l)" -eq 3 ]
 }
 
 @test "client affinity: by real source addresses" {
@@ -105,12 +120,13 @@ bats_require_minimum_version 1.5.0
     group_start
     for net in $(seq 30); do
         for host in 1 2 254; do
-            curl -sS --fail --interface "127.0.$net.$host" "$URL/app_by_address"
-        done | sort -u > "$SITE/log/answers"
-        [ "$(wc -l < "$SITE/log/answers")" -eq 1 ]
-        cat "$SITE/log/answers"
-    done | sort -u > "$SITE/log/servers"
-    [ "$(wc -l < "$SITE/log/servers")" -eq 3 ]
+            request /app_by_address "interface = 127.0.$net.$host"
+        done
+    done | ask | cut -d ' ' -f 2 | paste -d ' ' - - - > "$SITE/log/servers"
+    [ "$(wc -l < "$SITE/log/servers")" -eq 30 ]
+    run awk '$1 != $2 || $2 != $3' "$SITE/log/servers"
+    [ -z "$output" ]
+    [ "$(sort -u "$SITE/log/servers" | wc -l)" -eq 3 ]
 }
 
 # slow_gets_less GROUP: the first server takes a second for each answer.
