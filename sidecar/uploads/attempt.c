@@ -19,23 +19,6 @@ upload_runs(const struct upload *upload)
     return upload->finished_ms == 0;
 }
 
-bool
-count_received(struct upload *upload, int64_t bytes, enum gauge gauge,
-               bool approximate, int64_t now_ms)
-{
-    if (upload->size_bytes >= 0 && bytes > upload->size_bytes) {
-        bytes = upload->size_bytes;
-    }
-    if (bytes <= upload->received_bytes) {
-        return false;
-    }
-    upload->received_bytes = bytes;
-    upload->gauge = (int)gauge;
-    upload->approximate = approximate;
-    upload->updated_ms = now_ms;
-    return true;
-}
-
 void
 finish(struct uploads *uploads, struct upload *upload, int64_t at_ms)
 {
