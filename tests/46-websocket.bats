@@ -13,12 +13,9 @@ setup_file() {
 }
 
 teardown() {
-    local pid status=0
+    local status=0
 
-    for pid in "${CLIENT_PIDS[@]}" "${BACKEND_PIDS[@]}" ${DRIVER_PID:-}; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" || true
-    done
+    end_processes "${CLIENT_PIDS[@]}" "${BACKEND_PIDS[@]}" "${DRIVER_PID:-}"
     site_stop || status=1
     if [ -z "${BATS_TEST_COMPLETED:-}" ]; then
         tail -n 40 "$BATS_TEST_TMPDIR"/*.log
@@ -33,7 +30,6 @@ setup() {
     WS_PORT=$((PORT + 7))
     OTHER_PORT=$((PORT + 8))
     STREAM_PORT=$((PORT + 9))
-    DRIVER_PORT=$((PORT + 10))
     WS=ws://127.0.0.1:$PORT
     WSS=wss://127.0.0.1:$TLS_PORT
 }
@@ -217,10 +213,8 @@ reload() {
 @test "Chromium: wss from a page that came over HTTP/2" {
     SITE_SERVER="location = /page { default_type text/html; return 200 '<title>page</title>'; }"
     ws_start
-    chromedriver --port="$DRIVER_PORT" > "$BATS_TEST_TMPDIR/chromedriver.log" 2>&1 3>&- &
-    DRIVER_PID=$!
-    SECONDS_MAX=30 wait_until is_listening "$DRIVER_PORT"
-    run -0 node "$CLIENT/websocket-browser.mjs" "http://127.0.0.1:$DRIVER_PORT" \
+    driver_start $((PORT + 10))
+    run -0 node "$CLIENT/websocket-browser.mjs" "$DRIVER" \
         "$TLS_URL/page" "$WSS/ws?hello=1" "$BATS_TEST_TMPDIR"
     [[ $output == *'"page":"h2"'* ]]
     # What an application compares to refuse the sockets of other sites' pages.

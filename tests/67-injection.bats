@@ -12,11 +12,11 @@ bats_require_minimum_version 1.5.0
 teardown() {
     local status=0
 
-    if [ -n "${DRIVER_PID:-}" ]; then
-        kill "$DRIVER_PID" 2>/dev/null || true
-        wait "$DRIVER_PID" || true
-    fi
+    end_processes "${DRIVER_PID:-}"
     site_stop || status=1
+    if [ -z "${BATS_TEST_COMPLETED:-}" ] && [ -n "${DRIVER_PID:-}" ]; then
+        tail -n 40 "$BATS_TEST_TMPDIR/chromedriver.log"
+    fi
     return $status
 }
 
@@ -78,13 +78,6 @@ injection_start() {
     site_start
 }
 
-driver_start() {
-    DRIVER_PORT=$((PORT + 8))
-    chromedriver --port="$DRIVER_PORT" > "$SITE/log/chromedriver.log" 2>&1 3>&- &
-    DRIVER_PID=$!
-    SECONDS_MAX=30 wait_until is_listening "$DRIVER_PORT"
-}
-
 # injection COMMAND OPTION...: see client/injection.mjs
 injection() {
     node "$CLIENT/injection.mjs" "$1" "url=$URL" "${@:2}"
@@ -92,8 +85,8 @@ injection() {
 
 @test "every output and template gives back what was put in, to real parsers" {
     injection_start
-    driver_start
-    injection outputs "driver=http://127.0.0.1:$DRIVER_PORT" "folder=$BATS_TEST_TMPDIR"
+    driver_start $((PORT + 8))
+    injection outputs "driver=$DRIVER" "folder=$BATS_TEST_TMPDIR"
 }
 
 @test "no parameter gets into the response's headers" {
@@ -130,9 +123,9 @@ injection() {
         location = /runs/elements { default_type text/html; return 200
             \"<body><img src=//127.0.0.1:$canary/img><svg></svg><script></script>\"; }
         location = /runs/dialog { default_type text/html; return 200 '<body><script>alert(1)</script>'; }"
-    driver_start
+    driver_start $((PORT + 8))
     node "$CLIENT/injection-browser.mjs" outputs "url=$URL" "folder=$BATS_TEST_TMPDIR" \
-        "driver=http://127.0.0.1:$DRIVER_PORT" "canary=$canary"
+        "driver=$DRIVER" "canary=$canary"
 }
 
 @test "no line of the log is a peer's" {

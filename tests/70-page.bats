@@ -5,10 +5,7 @@ load helper
 bats_require_minimum_version 1.5.0
 
 teardown() {
-    for pid in ${DRIVER_PID:-} ${TRY_PID:-}; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" || true
-    done
+    end_processes "${DRIVER_PID:-}" "${TRY_PID:-}"
     if [ -z "${BATS_TEST_COMPLETED:-}" ]; then
         cat "$BATS_TEST_TMPDIR"/*.log
     fi
@@ -25,11 +22,9 @@ start() {
 
 @test "the page: choose files, see the bars move and end at 100 %" {
     start
-    chromedriver --port="$APP_PORT" > "$BATS_TEST_TMPDIR/chromedriver.log" 2>&1 3>&- &
-    DRIVER_PID=$!
-    SECONDS_MAX=30 wait_until is_listening "$APP_PORT"
+    driver_start "$APP_PORT"
     # Through the line of 512 KiB/s.
-    node "$CLIENT/page.mjs" "http://127.0.0.1:$APP_PORT" "http://127.0.0.1:$TLS_PORT/" \
+    node "$CLIENT/page.mjs" "$DRIVER" "http://127.0.0.1:$TLS_PORT/" \
         "$BATS_TEST_TMPDIR" "$(make_file 3000000)" "$(make_file 1500000)"
     mkdir -p "$ROOT/tests/output"
     cp "$BATS_TEST_TMPDIR"/page-*.png "$ROOT/tests/output/"

@@ -13,10 +13,7 @@ LINE_RATE=524288 # bytes a second
 teardown() {
     local status=0
 
-    for pid in ${DRIVER_PID:-} ${LINE_PID:-}; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" || true
-    done
+    end_processes "${DRIVER_PID:-}" "${LINE_PID:-}"
     site_stop || status=1
     if [ -z "${BATS_TEST_COMPLETED:-}" ]; then
         tail -n 40 "$BATS_TEST_TMPDIR"/*.log
@@ -56,13 +53,6 @@ CONF
     wait_until is_listening "$LINE_PORT"
 }
 
-driver_start() {
-    DRIVER_PORT=$((PORT + 8))
-    chromedriver --port="$DRIVER_PORT" > "$BATS_TEST_TMPDIR/driver.log" 2>&1 3>&- &
-    DRIVER_PID=$!
-    SECONDS_MAX=30 wait_until is_listening "$DRIVER_PORT"
-}
-
 # clients_start LOCATIONS: the site with the pages, and these in the daemon's
 # configuration.
 clients_start() {
@@ -73,13 +63,13 @@ clients_start() {
         ${SITE_SERVER:-}"
     site_start
     line_start
-    driver_start
+    driver_start $((PORT + 8))
 }
 
 # clients COMMAND OPTIONS...: see client/old-clients.mjs
 clients() {
     node "$CLIENT/old-clients.mjs" "$@" \
-        --driver "http://127.0.0.1:$DRIVER_PORT" --folder "$BATS_TEST_TMPDIR"
+        --driver "$DRIVER" --folder "$BATS_TEST_TMPDIR"
 }
 
 # slow_upload NAME OPTIONS...: about 6 seconds, so about 11 probes.

@@ -230,6 +230,27 @@ site_stop() {
     return $status
 }
 
+# end_processes PID...: those that a test has started; one that it has not is "".
+end_processes() {
+    local pid
+
+    for pid; do
+        [ -n "$pid" ] || continue
+        kill -CONT "$pid" 2>/dev/null || true
+        kill "$pid" 2>/dev/null || true
+        # What a sanitizer has to say, it says in the end.
+        wait "$pid" 2>/dev/null || true
+    done
+}
+
+# driver_start PORT: for headless Chromium, at $DRIVER; ended by $DRIVER_PID.
+driver_start() {
+    DRIVER=http://127.0.0.1:$1
+    chromedriver --port="$1" > "$BATS_TEST_TMPDIR/chromedriver.log" 2>&1 3>&- &
+    DRIVER_PID=$!
+    SECONDS_MAX=30 wait_until is_listening "$1"
+}
+
 setup() { :; }
 
 teardown() {

@@ -8,14 +8,7 @@ UPSTREAM=$ROOT/nginx-snippets/upstream
 NGINX=${NGINX:-/usr/sbin/nginx}
 
 teardown() {
-    local pid
-
-    for pid in ${BACKENDS_PID:-} "${SIDECAR_PIDS[@]}"; do
-        kill -CONT "$pid" 2> /dev/null || true
-        kill "$pid" 2> /dev/null || true
-        # What a sanitizer has to say, it says in the end.
-        wait "$pid" 2> /dev/null || true
-    done
+    end_processes "${BACKENDS_PID:-}" "${SIDECAR_PIDS[@]}"
     site_stop
 }
 
