@@ -260,8 +260,6 @@ direct_start() {
             --data-binary "@$(make_file $bytes)" \
             "$URL/upload?X-Progress-ID=$id&delay=6000" 3>&- &
         pids+=($!)
-    done
-    for id in Expect Transfer-Encoding; do
         wait_until phase_is "$id" processing
         probe "$id" detail > "$detail"
         [ "$(field state < "$detail")" = uploading ]
