@@ -72,7 +72,7 @@ FUZZ_FLAGS   = CC=clang BUILD=$(FUZZ_BUILD) FUZZ_ENGINE=-fsanitize=fuzzer SAN= \
 	WARNINGS='-Wall -Wextra $(WERROR)' HARDEN='-fsanitize=fuzzer-no-link,address,undefined \
 	-fno-omit-frame-pointer -fno-sanitize-recover=undefined'
 
-.PHONY: all run test unit-tests fuzz fuzz-targets fuzz-minimise valgrind lint \
+.PHONY: FORCE all run test unit-tests fuzz fuzz-targets fuzz-minimise valgrind lint \
 	install install-snippets install-man install-service clean dependencies-run dependencies-test \
 	dependencies-fuzz dependencies-lint dependencies-valgrind
 
@@ -99,7 +99,8 @@ $(BINARY): $(BUILD)/sidecar/main.o $(LIBRARIES)
 # A change of the flags builds anew, or a snippet's path would stay in a binary.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(BUILD)
-	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' > $@
+	@echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
+	    echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS)' > $@
 FORCE:
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
