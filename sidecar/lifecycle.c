@@ -29,6 +29,7 @@
 
 #include "alloc.h"
 #include "daemon.h"
+#include "hardening.h"
 #include "inherited.h"
 #include "io.h"
 #include "log.h"
@@ -217,8 +218,9 @@ drop_privileges(const struct config *config)
     }
     gid = group != NULL ? group->gr_gid : user->pw_gid;
     give_files(config, user, gid);
+    hardening_bound_capabilities();
     if (initgroups(config->user, gid) < 0 || setgid(gid) < 0 ||
-        setuid(user->pw_uid) < 0) {
+        setuid(user->pw_uid) < 0 || hardening_clear_capabilities() < 0) {
         log_write(LOG_EMERG, "the rights of \"%s\" cannot be taken (%d: %m)",
                   config->user, errno);
         return -1;
@@ -478,8 +480,11 @@ start(struct lifecycle *life, struct config *config)
     block_signals(&life->signals); /* after libfcgi, which installs handlers */
     take_state(life);
     if (write_pid(life, config->pid) < 0 ||
-        (!replaced && drop_privileges(config) < 0) ||
-        daemon_start(life->daemon) < 0) {
+        (!replaced && drop_privileges(config) < 0)) {
+        return -1;
+    }
+    hardening_restrict(replaced);
+    if (daemon_start(life->daemon) < 0) {
         return -1;
     }
     if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
