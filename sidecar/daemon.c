@@ -6,7 +6,8 @@
  *     timers: deadlines, tick             │ ring ▲           │
  *        │                                └──────┴───────────┤
  *        └──────────▶ uploads (lock) ──▶ store (lock) ◀──────┘
- *                        └─▶ gauges: /proc, a netlink socket per thread
+ *                        └─▶ gauges: /proc, a netlink socket per thread,
+ *                            and one that tells of connections that are gone
  *
  *   main thread: starts, waits for signals, reloads, stops. To reload, and to
  *   take a snapshot, it stops all other threads for a moment: what comes in
@@ -23,6 +24,7 @@
 #include <sys/socket.h>
 
 #include "alloc.h"
+#include "destroyed_sockets.h"
 #include "inherited.h"
 #include "log.h"
 #include "probe.h"
@@ -38,11 +40,13 @@ enum {
 struct daemon {
     struct config *config; /* owned */
     struct sidecar sidecar;
+    struct destroyed_sockets *destroyed;
     struct io *io;
     struct server *server;
     struct syslog_server *syslog;
     struct io_timer timer;
     bool started;
+    bool followed;          /* the sockets of uploads, as configured now */
     atomic_llong ticked_ms; /* when the timer was served last */
 };
 
@@ -74,9 +78,11 @@ held_max(const struct config *config)
 }
 
 static struct uploads_options
-uploads_options(const struct config *config, const struct store *store)
+uploads_options(const struct daemon *daemon, const struct config *config)
 {
+    const struct store *store = daemon->sidecar.store;
     struct uploads_options options = {
+        .destroyed = daemon->destroyed,
         .check_interval_ms = config->check_interval_ms,
         .inactive_timeout_ms = config->inactive_timeout_ms,
         .held_max = held_max(config),
@@ -244,7 +250,7 @@ open_store(struct daemon *daemon)
     if (set_zones(daemon->sidecar.store, daemon->config) < 0) {
         return -1;
     }
-    options = uploads_options(daemon->config, daemon->sidecar.store);
+    options = uploads_options(daemon, daemon->config);
     daemon->sidecar.uploads = uploads_new(daemon->sidecar.store, &options);
     return 0;
 }
@@ -277,6 +283,7 @@ daemon_new(struct config *config)
     daemon->config = config;
     daemon->sidecar.config = config;
     daemon->sidecar.trust = trust_new(config->key);
+    daemon->destroyed = destroyed_sockets_new();
     if (open_store(daemon) < 0 || open_sockets(daemon) < 0 ||
         io_timer_start(&daemon->timer, daemon->io, TICK_MS, tick, daemon) < 0 ||
         server_start(daemon->server) < 0) {
@@ -286,10 +293,27 @@ daemon_new(struct config *config)
     return daemon;
 }
 
+/* Only where the socket gauge is read is there anything to be told of. */
+static void
+follow_sockets(struct daemon *daemon)
+{
+    if (!daemon->config->gauges[GAUGE_SOCKET]) {
+        destroyed_sockets_stop(daemon->destroyed);
+    } else if (destroyed_sockets_start(daemon->destroyed, daemon->io) < 0) {
+        log_write(LOG_WARNING, "the last byte counts of connections cannot be "
+                               "had: joining the groups of sock_diag: %m");
+    }
+    uploads_follow_sockets(daemon->sidecar.uploads);
+    daemon->followed = true;
+}
+
 int
 daemon_start(struct daemon *daemon)
 {
     daemon->started = true;
+    if (!daemon->followed) {
+        follow_sockets(daemon);
+    }
     atomic_store(&daemon->ticked_ms, io_now_ms());
     server_resume(daemon->server);
     if (syslog_server_start(daemon->syslog) < 0 ||
@@ -340,7 +364,7 @@ daemon_configure(struct daemon *daemon, struct config *config)
     if (set_zones(daemon->sidecar.store, config) < 0) {
         abort(); /* the configuration has no more zones than the store */
     }
-    uploads = uploads_options(config, daemon->sidecar.store);
+    uploads = uploads_options(daemon, config);
     uploads_configure(daemon->sidecar.uploads, &uploads);
     server_configure(daemon->server, &server);
     daemon->sidecar.config = config;
@@ -348,6 +372,7 @@ daemon_configure(struct daemon *daemon, struct config *config)
     daemon->sidecar.trust = trust_new(config->key);
     config_free(daemon->config);
     daemon->config = config;
+    daemon->followed = false;
     return 0;
 }
 
@@ -376,6 +401,7 @@ daemon_free(struct daemon *daemon)
     server_free(daemon->server);
     io_free(daemon->io);
     uploads_free(daemon->sidecar.uploads);
+    destroyed_sockets_free(daemon->destroyed);
     store_free(daemon->sidecar.store);
     trust_free(daemon->sidecar.trust);
     config_free(daemon->config);

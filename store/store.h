@@ -147,6 +147,16 @@ enum store_result store_upload_delete(struct store *store, int zone,
 int store_upload_due(struct store *store, int64_t now_ms,
                      struct upload *uploads, int max);
 
+/*
+ * Calls take with each running attempt. take must not call the store. To be
+ * called while no other thread uses the store. Returns 0, or -1 on an SQLite
+ * error.
+ */
+int store_upload_each_running(struct store *store,
+                              void (*take)(void *context,
+                                           const struct upload *upload),
+                              void *context);
+
 /* Deletes at most max expired uploads. Returns how many. */
 int store_sweep(struct store *store, int64_t now_ms, int max);
 

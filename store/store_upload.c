@@ -378,6 +378,29 @@ store_upload_due(struct store *store, int64_t now_ms, struct upload *uploads,
     return count;
 }
 
+int
+store_upload_each_running(struct store *store,
+                          void (*take)(void *context,
+                                       const struct upload *upload),
+                          void *context)
+{
+    struct upload upload;
+    sqlite3_stmt *s;
+    int code;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, DUE);
+    sqlite3_bind_int64(s, 1, INT64_MAX);
+    sqlite3_bind_int(s, 2, -1); /* no limit */
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        read_row(s, &upload);
+        take(context, &upload);
+    }
+    sqlite3_reset(s);
+    pthread_mutex_unlock(&store->lock);
+    return code == SQLITE_DONE ? 0 : -1;
+}
+
 static enum store_result
 sweep_one_locked(struct store *store, int zone, int64_t now_ms)
 {

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "destroyed_sockets.h"
 #include "log.h"
 #include "socket_gauge.h"
 #include "transitions.h"
@@ -29,6 +30,7 @@ finish(struct uploads *uploads, struct upload *upload, int64_t at_ms)
                                    : uploads->options.ttl_ms[upload->zone]);
     upload->check_ms = 0;
     upload->gone_ms = 0;
+    destroyed_sockets_forget(uploads->options.destroyed, upload);
     /* What only a running attempt needs; a zero costs no byte in a row. */
     memset(&upload->socket, 0, sizeof(upload->socket));
     upload->socket_base_bytes = 0;
@@ -134,6 +136,9 @@ take_socket(struct uploads *uploads, struct upload *upload,
     }
     switch (socket_gauge_read(&upload->socket, &read_bytes)) {
     case SOCKET_OPEN:
+        if (is_alone(upload)) {
+            destroyed_sockets_follow(uploads->options.destroyed, upload);
+        }
         break;
     case SOCKET_GONE: /* never seen: perhaps in another network namespace */
     case SOCKET_UNKNOWN:

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "alloc.h"
-
+#include "destroyed_sockets.h"
 #include "log.h"
 #include "socket_gauge.h"
 #include "spool_gauge.h"
@@ -66,11 +66,28 @@ look(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     abort();
 }
 
+/*
+ * Where it is not known at which byte of the connection the body begins, nginx
+ * may have read any part of it before its start event. A whole body is then one
+ * that the connection's bytes have room for, and that was answered; nginx does
+ * not answer a client that went away early.
+ */
+static bool
+had_all_by_answer(const struct upload *upload,
+                  const struct destroyed_socket *last)
+{
+    int64_t header_bytes = upload->header_bytes > 0 ? upload->header_bytes : 0;
+
+    return last->answered &&
+           last->read_bytes - header_bytes >= upload->size_bytes;
+}
+
 /* Whether all bytes had come, allowing for what the gauge cannot see. */
 static bool
-had_all(const struct upload *upload)
+had_all(const struct uploads *uploads, const struct upload *upload)
 {
     int64_t missing = upload->size_bytes - upload->received_bytes;
+    struct destroyed_socket last;
 
     if (upload->body_complete) {
         return true;
@@ -78,19 +95,26 @@ had_all(const struct upload *upload)
     if (upload->size_bytes < 0) {
         return false;
     }
+    if (missing <= 0 && !upload->approximate) {
+        return true;
+    }
+    if (!upload->socket_exact &&
+        destroyed_sockets_last(uploads->options.destroyed, upload, &last)) {
+        return had_all_by_answer(upload, &last);
+    }
     if (upload->approximate) {
         return missing <= upload->size_bytes / 100;
     }
     if (upload->gauge == GAUGE_SOCKET && !upload->socket_exact) {
         return upload->received_bytes > 0 && missing <= PREREAD_BYTES_MAX;
     }
-    return missing <= 0;
+    return false;
 }
 
 static void
 conclude(struct uploads *uploads, struct upload *upload, int64_t at_ms)
 {
-    bool complete = had_all(upload);
+    bool complete = had_all(uploads, upload);
 
     upload->state = transition(upload->state, complete ? HAPPENING_VANISHED
                                                        : HAPPENING_CUT_SHORT);

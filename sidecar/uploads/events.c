@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "destroyed_sockets.h"
 #include "log.h"
 #include "log_pace.h"
 #include "spool_gauge.h"
@@ -44,13 +45,17 @@ outdate_predecessors(struct uploads *uploads, const struct event *event,
     }
 }
 
-static void
+/* Returns whether the row was written. */
+static bool
 write_row(struct uploads *uploads, const struct upload *upload, int64_t now_ms)
 {
     unsigned evicted = 0;
     struct log_pace *pace = &uploads->full_pace[upload->zone];
 
-    switch (store_upload_put(uploads->store, upload, &evicted)) {
+    enum store_result result =
+        store_upload_put(uploads->store, upload, &evicted);
+
+    switch (result) {
     case STORE_OK:
     case STORE_NOT_FOUND:
         log_pace_well(pace, now_ms);
@@ -71,6 +76,7 @@ write_row(struct uploads *uploads, const struct upload *upload, int64_t now_ms)
         log_write(LOG_INFO, "the zone is full: %u finished uploads made room",
                   evicted);
     }
+    return result == STORE_OK;
 }
 
 /*
@@ -149,7 +155,9 @@ uploads_event(struct uploads *uploads, const struct event *event,
             outdate_predecessors(uploads, event, now_ms);
             apply_start(uploads, &upload, event, now_ms);
         }
-        write_row(uploads, &upload, now_ms);
+        if (!write_row(uploads, &upload, now_ms)) {
+            destroyed_sockets_forget(uploads->options.destroyed, &upload);
+        }
     }
     pthread_mutex_unlock(&uploads->lock);
     if (again || !tracked) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "destroyed_sockets.h"
 #include "socket_gauge.h"
 #include "uploads_internal.h"
 
@@ -88,15 +89,38 @@ spool_bytes(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     return lowest;
 }
 
+/*
+ * Of a client that went away early nginx has read the end of the stream, which
+ * the kernel counts as a byte: where the body is not whole, or would be whole
+ * by it alone and nobody answered, that byte is taken off.
+ */
+static int64_t
+last_read_bytes(const struct upload *upload,
+                const struct destroyed_socket *last)
+{
+    int64_t body_bytes = last->read_bytes - upload->socket_base_bytes;
+    bool is_whole = upload->size_bytes >= 0 && body_bytes >= upload->size_bytes;
+
+    return last->read_bytes -
+           (last->may_count_end && !(is_whole && last->answered));
+}
+
 /* What nginx has read of the body by the kernel's count; -1 if it can't say. */
 static int64_t
-socket_bytes(struct upload *upload, bool *exact)
+socket_bytes(struct uploads *uploads, struct upload *upload, bool *exact)
 {
+    struct destroyed_socket last;
     int64_t read_bytes;
 
-    if (upload->socket.family == 0 || upload->protocol >= HTTP_2 ||
-        socket_gauge_read(&upload->socket, &read_bytes) != SOCKET_OPEN ||
-        read_bytes < upload->socket_base_bytes) {
+    if (upload->socket.family == 0 || upload->protocol >= HTTP_2) {
+        return -1;
+    }
+    if (destroyed_sockets_last(uploads->options.destroyed, upload, &last)) {
+        read_bytes = last_read_bytes(upload, &last);
+    } else if (socket_gauge_read(&upload->socket, &read_bytes) != SOCKET_OPEN) {
+        return -1;
+    }
+    if (read_bytes < upload->socket_base_bytes) {
         return -1;
     }
     read_bytes -= upload->socket_base_bytes;
@@ -164,7 +188,7 @@ measure(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     if (!upload->socket_exact || upload->chunked || old_row == 0) {
         of_spool = spool_bytes(uploads, upload, now_ms);
     }
-    of_socket = socket_bytes(upload, &exact);
+    of_socket = socket_bytes(uploads, upload, &exact);
     if (of_socket < 0 && of_spool < 0) {
         of_spool = spool_bytes(uploads, upload, now_ms);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "destroyed_sockets.h"
 #include "uploads_internal.h"
 
 static const char *const phase_names[PHASES] = {
@@ -50,6 +51,29 @@ uploads_configure(struct uploads *uploads,
                   const struct uploads_options *options)
 {
     uploads->options = *options;
+}
+
+static void
+follow(void *destroyed, const struct upload *upload)
+{
+    if (is_alone(upload)) {
+        destroyed_sockets_follow(destroyed, upload);
+    }
+}
+
+void
+uploads_follow_sockets(struct uploads *uploads)
+{
+    struct destroyed_sockets *destroyed = uploads->options.destroyed;
+
+    if (destroyed == NULL) {
+        return;
+    }
+    if (store_upload_each_running(uploads->store, follow, destroyed) < 0) {
+        log_store_error(uploads, "looking for running uploads");
+        return;
+    }
+    destroyed_sockets_forget_others(destroyed);
 }
 
 void

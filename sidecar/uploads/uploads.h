@@ -19,6 +19,7 @@
 #include "gauge.h"
 #include "store.h"
 
+struct destroyed_sockets;
 struct uploads;
 
 struct uploads_options {
@@ -29,6 +30,7 @@ struct uploads_options {
     int held_max; /* temporary files to hold open for their last size */
     int64_t wall_offset_ms;    /* wall clock less monotonic; 0: as it is */
     int64_t (*clock_ms)(void); /* the monotonic clock, to time scans by */
+    struct destroyed_sockets *destroyed; /* the caller's; NULL: none */
 };
 
 enum phase {
@@ -67,6 +69,12 @@ struct uploads *uploads_new(struct store *store,
 /* Takes new options over. To be called while no other thread uses it. */
 void uploads_configure(struct uploads *uploads,
                        const struct uploads_options *options);
+
+/*
+ * Follows the sockets of the uploads that run, and no others: after uploads
+ * have come or gone in the store itself. To be called as uploads_configure().
+ */
+void uploads_follow_sockets(struct uploads *uploads);
 
 void uploads_free(struct uploads *uploads);
 
