@@ -32,6 +32,19 @@ figures() {
     done
 }
 
+# Nothing listens where nginx sends its log lines.
+start_without_lines() {
+    site_ports
+    SITE_EVENT_PORT=$RELAY_PORT
+    DAEMON_CONF="upload_progress_check_interval 1s;"
+    site_start
+}
+
+@test "no line comes: quick uploads are told by the last count of their connection" {
+    start_without_lines
+    figures node "$CLIENT/ends.mjs" concluded url="$URL" tls="$TLS_URL"
+}
+
 flood() {
     "$ROOT/$BUILD/tests/faults/flood" "$@"
 }

@@ -124,6 +124,7 @@ static void
 take_socket(struct uploads *uploads, struct upload *upload,
             const struct event *event)
 {
+    struct destroyed_sockets *destroyed = uploads->options.destroyed;
     int64_t read_bytes = 0;
     int64_t before_bytes;
     bool first;
@@ -136,14 +137,20 @@ take_socket(struct uploads *uploads, struct upload *upload,
     }
     switch (socket_gauge_read(&upload->socket, &read_bytes)) {
     case SOCKET_OPEN:
-        if (is_alone(upload)) {
-            destroyed_sockets_follow(uploads->options.destroyed, upload);
-        }
         break;
-    case SOCKET_GONE: /* never seen: perhaps in another network namespace */
+    case SOCKET_GONE: /* already, or in another network namespace */
+        if (destroyed_sockets_are_told(destroyed)) {
+            read_bytes = INT64_MAX; /* it will be told if it was here */
+            break;
+        }
+        upload->socket.family = 0;
+        return;
     case SOCKET_UNKNOWN:
         upload->socket.family = 0;
         return;
+    }
+    if (is_alone(upload)) {
+        destroyed_sockets_follow(destroyed, upload);
     }
     first = event->connection_requests == 1 && !event->tls &&
             event->protocol < HTTP_2 && event->header_length_bytes > 0;

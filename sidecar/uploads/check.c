@@ -10,8 +10,9 @@
 #include "uploads_internal.h"
 
 enum {
-    STATUS_CLIENT_GONE = 499,  /* nginx's own, for a client that went away */
-    PREREAD_BYTES_MAX = 65536, /* of a body, read before its start event */
+    STATUS_CLIENT_GONE = 499,    /* nginx's own, for a client that went away */
+    PREREAD_BYTES_MAX = 65536,   /* of a body, read before its start event */
+    SUCCESSOR_BYTES_MIN = 16384, /* more than what TLS takes besides a body */
 };
 
 enum life {
@@ -42,6 +43,7 @@ static enum life
 look(struct uploads *uploads, struct upload *upload, int64_t now_ms)
 {
     bool has_file = upload->spool_row != 0 && upload->spool_certain;
+    struct destroyed_socket last;
     int64_t read_bytes;
 
     if (has_file && look_at_file(uploads, upload, now_ms) == LIFE_ALIVE) {
@@ -53,6 +55,12 @@ look(struct uploads *uploads, struct upload *upload, int64_t now_ms)
      * the request may still go on.
      */
     if (upload->socket.family == 0 || (has_file && !is_alone(upload))) {
+        return has_file ? LIFE_GONE : LIFE_UNKNOWN;
+    }
+    if (destroyed_sockets_last(uploads->options.destroyed, upload, &last)) {
+        return LIFE_GONE;
+    }
+    if (upload->socket.cookie == 0) { /* never seen */
         return has_file ? LIFE_GONE : LIFE_UNKNOWN;
     }
     switch (socket_gauge_read(&upload->socket, &read_bytes)) {
@@ -82,6 +90,16 @@ had_all_by_answer(const struct upload *upload,
            last->read_bytes - header_bytes >= upload->size_bytes;
 }
 
+/* Whether a later request must have come, whose start was not told. */
+static bool
+has_successor(const struct upload *upload, const struct destroyed_socket *last)
+{
+    return (last->read_bytes - upload->socket_base_bytes -
+            SUCCESSOR_BYTES_MIN) /
+               65 * 64 >
+           upload->size_bytes;
+}
+
 /* Whether all bytes had come, allowing for what the gauge cannot see. */
 static bool
 had_all(const struct uploads *uploads, const struct upload *upload)
@@ -99,7 +117,8 @@ had_all(const struct uploads *uploads, const struct upload *upload)
         return true;
     }
     if (!upload->socket_exact &&
-        destroyed_sockets_last(uploads->options.destroyed, upload, &last)) {
+        destroyed_sockets_last(uploads->options.destroyed, upload, &last) &&
+        !has_successor(upload, &last)) {
         return had_all_by_answer(upload, &last);
     }
     if (upload->approximate) {

@@ -31,15 +31,32 @@ enum {
     MESSAGE_MAX = 1024,     /* bytes; 380 on Linux 6 */
     /* "HTTP/1.1 100 Continue", its end of line, an empty line */
     INTERIM_BYTES = 25,
+    RECENT = 4096, /* sockets of late whose start event may yet come */
+    RECENT_MS = 10000,
+};
+
+/* A connection by its ends; IPv4 addresses as IPv6 has them. */
+struct ends {
+    uint8_t local[16];
+    uint8_t remote[16];
+    uint16_t local_port;
+    uint16_t remote_port;
 };
 
 struct followed {
     struct followed *next;
-    uint64_t cookie;
+    struct ends ends;
+    uint64_t cookie; /* 0: the first socket with these ends */
     uint8_t attempt[UPLOAD_ATTEMPT_BYTES];
     unsigned round; /* see destroyed_sockets_forget_others() */
     bool is_gone;
     struct destroyed_socket last; /* once it is gone */
+};
+
+struct recent {
+    struct ends ends;
+    struct destroyed_socket last;
+    int64_t at_ms; /* 0: none */
 };
 
 struct destroyed_sockets {
@@ -52,23 +69,73 @@ struct destroyed_sockets {
     int count;
     unsigned round;
     uint64_t overruns;
+    struct recent recent[RECENT]; /* a ring */
+    unsigned recent_next;
 
     /* The reader's. */
     struct log_pace overrun_pace;
     char buffers[BATCH][MESSAGE_MAX] __attribute__((aligned(8)));
 };
 
-static struct followed **
-bucket(struct destroyed_sockets *sockets, uint64_t cookie)
+static void
+set_address(uint8_t to[16], int family, const void *from)
 {
-    return &sockets->buckets[cookie % BUCKETS]; /* the kernel counts them up */
+    memset(to, 0, 16);
+    if (family == AF_INET6) {
+        memcpy(to, from, 16);
+    } else {
+        to[10] = to[11] = 0xff;
+        memcpy(to + 12, from, 4);
+    }
+}
+
+static struct ends
+ends_of(const struct upload_socket *socket)
+{
+    struct ends ends;
+
+    set_address(ends.local, socket->family, socket->local);
+    set_address(ends.remote, socket->family, socket->remote);
+    ends.local_port = socket->local_port;
+    ends.remote_port = socket->remote_port;
+    return ends;
+}
+
+static struct ends
+ends_in(const struct inet_diag_msg *message)
+{
+    struct ends ends;
+
+    set_address(ends.local, message->idiag_family, message->id.idiag_src);
+    set_address(ends.remote, message->idiag_family, message->id.idiag_dst);
+    ends.local_port = ntohs(message->id.idiag_sport);
+    ends.remote_port = ntohs(message->id.idiag_dport);
+    return ends;
+}
+
+static bool
+are_equal(const struct ends *a, const struct ends *b)
+{
+    return a->remote_port == b->remote_port && a->local_port == b->local_port &&
+           memcmp(a->remote, b->remote, sizeof(a->remote)) == 0 &&
+           memcmp(a->local, b->local, sizeof(a->local)) == 0;
+}
+
+static struct followed **
+bucket(struct destroyed_sockets *sockets, const struct ends *ends)
+{
+    unsigned place = ends->remote_port ^ ends->remote[15] << 8 ^
+                     ends->remote[14] ^ ends->local_port;
+
+    return &sockets->buckets[place % BUCKETS];
 }
 
 /* The place that points to an attempt's entry, or to NULL. */
 static struct followed **
 find_locked(struct destroyed_sockets *sockets, const struct upload *upload)
 {
-    struct followed **place = bucket(sockets, upload->socket.cookie);
+    struct ends ends = ends_of(&upload->socket);
+    struct followed **place = bucket(sockets, &ends);
 
     while (*place != NULL && ((*place)->cookie != upload->socket.cookie ||
                               memcmp((*place)->attempt, upload->attempt,
@@ -92,8 +159,44 @@ static bool
 is_followable(const struct destroyed_sockets *sockets,
               const struct upload *upload)
 {
-    return sockets != NULL && upload->socket.family != 0 &&
-           upload->socket.cookie != 0;
+    return sockets != NULL && upload->socket.family != 0;
+}
+
+/* The start event of a short upload may come after its connection has gone. */
+static void
+look_back_locked(struct destroyed_sockets *sockets, struct followed *entry)
+{
+    int64_t since_ms = io_now_ms() - RECENT_MS;
+
+    for (unsigned i = 1; i <= RECENT; i++) {
+        const struct recent *recent =
+            &sockets->recent[(sockets->recent_next - i) % RECENT];
+
+        if (recent->at_ms == 0 || recent->at_ms < since_ms) {
+            return;
+        }
+        if (are_equal(&recent->ends, &entry->ends)) {
+            entry->last = recent->last;
+            entry->is_gone = true;
+            return;
+        }
+    }
+}
+
+static void
+add_locked(struct destroyed_sockets *sockets, struct followed **place,
+           const struct upload *upload)
+{
+    struct followed *entry = alloc_zeroed(1, sizeof(*entry));
+
+    entry->ends = ends_of(&upload->socket);
+    entry->cookie = upload->socket.cookie;
+    memcpy(entry->attempt, upload->attempt, UPLOAD_ATTEMPT_BYTES);
+    if (entry->cookie == 0) {
+        look_back_locked(sockets, entry);
+    }
+    *place = entry;
+    sockets->count++;
 }
 
 void
@@ -108,10 +211,7 @@ destroyed_sockets_follow(struct destroyed_sockets *sockets,
     pthread_mutex_lock(&sockets->lock);
     place = find_locked(sockets, upload);
     if (*place == NULL && sockets->count < DESTROYED_FOLLOWED_MAX) {
-        *place = alloc_zeroed(1, sizeof(**place));
-        (*place)->cookie = upload->socket.cookie;
-        memcpy((*place)->attempt, upload->attempt, UPLOAD_ATTEMPT_BYTES);
-        sockets->count++;
+        add_locked(sockets, place, upload);
     }
     if (*place != NULL) {
         (*place)->round = sockets->round;
@@ -153,6 +253,12 @@ destroyed_sockets_forget_others(struct destroyed_sockets *sockets)
     }
     sockets->round++;
     pthread_mutex_unlock(&sockets->lock);
+}
+
+bool
+destroyed_sockets_are_told(const struct destroyed_sockets *sockets)
+{
+    return sockets != NULL && sockets->netlink != NULL;
 }
 
 bool
@@ -234,22 +340,26 @@ take(struct destroyed_sockets *sockets, const struct nlmsghdr *header)
     const struct inet_diag_msg *message = mnl_nlmsg_get_payload(header);
     uint64_t cookie = (uint64_t)message->id.idiag_cookie[1] << 32 |
                       message->id.idiag_cookie[0];
+    struct ends ends = ends_in(message);
+    struct recent *recent;
     struct destroyed_socket last;
-    bool parsed = false;
 
+    if (!parse(header, &last)) {
+        return;
+    }
     pthread_mutex_lock(&sockets->lock);
     /* Several on one connection, where the end of an earlier one was lost. */
-    for (struct followed *entry = *bucket(sockets, cookie); entry != NULL;
+    for (struct followed *entry = *bucket(sockets, &ends); entry != NULL;
          entry = entry->next) {
-        if (entry->cookie != cookie) {
-            continue;
-        }
-        parsed = parsed || parse(header, &last);
-        if (parsed) {
+        if (entry->cookie == 0
+                ? !entry->is_gone && are_equal(&entry->ends, &ends)
+                : entry->cookie == cookie) {
             entry->last = last;
             entry->is_gone = true;
         }
     }
+    recent = &sockets->recent[sockets->recent_next++ % RECENT];
+    *recent = (struct recent){ ends, last, io_now_ms() };
     pthread_mutex_unlock(&sockets->lock);
 }
 

@@ -55,8 +55,13 @@ void destroyed_sockets_stop(struct destroyed_sockets *sockets);
 /* Takes in what has come. For one thread at a time. */
 void destroyed_sockets_read(struct destroyed_sockets *sockets);
 
+/* Whether it listens; not where sockets is NULL. */
+bool destroyed_sockets_are_told(const struct destroyed_sockets *sockets);
+
 /*
- * Has the end of an attempt's socket kept, whose cookie is known. Beyond
+ * Has the end of an attempt's socket kept. Where its cookie is 0 that is the
+ * socket with these addresses that was destroyed last, within the last seconds,
+ * or else the next one. Beyond
  * DESTROYED_FOLLOWED_MAX, and where sockets is NULL, it does nothing; following
  * again keeps what is known.
  */

@@ -117,7 +117,8 @@ socket_bytes(struct uploads *uploads, struct upload *upload, bool *exact)
     }
     if (destroyed_sockets_last(uploads->options.destroyed, upload, &last)) {
         read_bytes = last_read_bytes(upload, &last);
-    } else if (socket_gauge_read(&upload->socket, &read_bytes) != SOCKET_OPEN) {
+    } else if (upload->socket.cookie == 0 ||
+               socket_gauge_read(&upload->socket, &read_bytes) != SOCKET_OPEN) {
         return -1;
     }
     if (read_bytes < upload->socket_base_bytes) {

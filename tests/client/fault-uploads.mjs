@@ -1,6 +1,7 @@
 // Uploads that know what has become of them, and the look whether the daemon
 // comes to know the same, for the tests of faults.
 import http from 'node:http';
+import https from 'node:https';
 
 import { pause } from './peer.mjs';
 
@@ -46,7 +47,8 @@ export class Upload {
 
     #exchange() {
         return new Promise((resolve, reject) => {
-            const request = http.request(this.url, { method: 'POST', agent: this.agent,
+            const { request: open } = this.url.startsWith('https:') ? https : http;
+            const request = open(this.url, { method: 'POST', agent: this.agent,
                 headers: { 'Content-Length': this.bytes } });
 
             request.on('error', reject);
