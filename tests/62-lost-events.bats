@@ -45,6 +45,33 @@ start_without_lines() {
     figures node "$CLIENT/ends.mjs" concluded url="$URL" tls="$TLS_URL"
 }
 
+# concluded ID: as done, with all bytes, though nothing has told its end.
+concluded() {
+    local answer
+
+    answer=$(probe "$1" detail)
+    [ "$(field state <<< "$answer"):$(field inferred <<< "$answer"):$(field received <<< "$answer")" = \
+        "done:true:$2" ]
+}
+
+@test "no line comes, and the daemon reloads or is replaced meanwhile" {
+    local signal
+
+    start_without_lines
+    for signal in HUP USR2; do
+        curl -sS -o /dev/null -H 'Expect:' --limit-rate 400k --data-binary "@$(make_file 1600000)" \
+            "$URL/upload?X-Progress-ID=$signal" 3>&- &
+        CURL_PID=$!
+        wait_until state_is $signal uploading
+        : > "$SITE/log/upload-progressd.log"
+        kill -$signal "$DAEMON_PID"
+        wait_until daemon_log_has 'configuration reloaded\|upload-progressd/.* started'
+        state_is $signal uploading
+        wait "$CURL_PID"
+        wait_until concluded $signal 1600000
+    done
+}
+
 flood() {
     "$ROOT/$BUILD/tests/faults/flood" "$@"
 }

@@ -189,6 +189,36 @@ teardown() {
     [ "$(log_lines 'socket gauge')" -eq 1 ]
 }
 
+@test "no word of connections that are gone: said once, ends are concluded all the same" {
+    local lines='the last byte counts of connections cannot be had'
+
+    with_preload FAULT_GROUPS="$BATS_TEST_TMPDIR/refused"
+    touch "$BATS_TEST_TMPDIR/refused"
+    site_ports
+    SITE_EVENT_PORT=$RELAY_PORT # nobody listens there
+    DAEMON_CONF="upload_progress_check_interval 1s;"
+    site_start
+    held_start file socket
+    wait_until received_at_least socket 1000000
+    held_end
+    wait_until detail_is socket inferred true
+    [ "$(log_lines "$lines: .*Operation not permitted")" -eq 1 ]
+    # A reload tries again.
+    rm "$BATS_TEST_TMPDIR/refused"
+    kill -HUP "$DAEMON_PID"
+    wait_until daemon_said 'configuration reloaded'
+    for i in $(seq 1 20); do
+        curl -sS -o /dev/null -H 'Expect:' --data-binary "@$(make_file 300000)" \
+            "$URL/upload?X-Progress-ID=id$i"
+    done
+    for i in $(seq 1 20); do
+        wait_until state_is "id$i" done
+        detail_is "id$i" received 300000
+        detail_is "id$i" inferred true
+    done
+    [ "$(log_lines "$lines")" -eq 1 ]
+}
+
 # without_spool REASON: the daemon cannot look at the workers' files.
 without_spool() {
     site_start

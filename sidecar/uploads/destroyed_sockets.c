@@ -453,8 +453,9 @@ ready(struct io_source *source, uint32_t events)
 
 /*
  * Most sockets have received little. The kernel drops their messages itself
- * before anybody is woken: that costs a twentieth of reading them. What the
- * filter cannot make out is read.
+ * before anybody is woken: reading those of 100,000 connections took 0.2 to
+ * 0.3 s of CPU, with the filter less than 0.01 s. What it cannot make out is
+ * read.
  */
 static int
 set_filter(int fd)

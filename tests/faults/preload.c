@@ -5,10 +5,12 @@
  *                       CLOCK_MONOTONIC is left alone, as by settimeofday(2)
  *   FAULT_NETLINK=FILE  while FILE exists there are no netlink sockets: EPERM
  *   FAULT_CALLS=FILE    tries system calls that a daemon has no use for and
- * says "WHEN: CALL ERROR" of each on standard error: "before" at the start of
- * the program; once FILE exists, "main" in the main thread and "thread" in
- * another one FAULT_SECCOMP=1     no filter of system calls can be loaded:
- * EINVAL, as from a kernel without
+ *                       says "WHEN: CALL ERROR" of each on standard error:
+ *                       "before" at the start of the program; once FILE exists,
+ *                       "main" in the main thread and "thread" in another one
+ *   FAULT_SECCOMP=1     no filter of system calls can be loaded: EINVAL, as
+ * from a kernel without FAULT_GROUPS=FILE   while FILE exists no netlink group
+ * can be joined: EPERM
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -185,4 +187,21 @@ seccomp_load(const scmp_filter_ctx filter)
         *(void **)&real = dlsym(RTLD_NEXT, "seccomp_load");
     }
     return real(filter);
+}
+
+int
+setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    static int (*real)(int, int, int, const void *, socklen_t);
+    const char *path = getenv("FAULT_GROUPS");
+
+    if (real == NULL) {
+        *(void **)&real = dlsym(RTLD_NEXT, "setsockopt");
+    }
+    if (level == SOL_NETLINK && name == NETLINK_ADD_MEMBERSHIP &&
+        path != NULL && access(path, F_OK) == 0) {
+        errno = EPERM;
+        return -1;
+    }
+    return real(fd, level, name, value, len);
 }
