@@ -190,7 +190,7 @@ teardown() {
 }
 
 @test "no word of connections that are gone: said once, ends are concluded all the same" {
-    local lines='the last byte counts of connections cannot be had'
+    local missing='the last byte counts of connections cannot be had'
 
     with_preload FAULT_GROUPS="$BATS_TEST_TMPDIR/refused"
     touch "$BATS_TEST_TMPDIR/refused"
@@ -202,7 +202,7 @@ teardown() {
     wait_until received_at_least socket 1000000
     held_end
     wait_until detail_is socket inferred true
-    [ "$(log_lines "$lines: .*Operation not permitted")" -eq 1 ]
+    [ "$(log_lines "$missing: .*Operation not permitted")" -eq 1 ]
     # A reload tries again.
     rm "$BATS_TEST_TMPDIR/refused"
     kill -HUP "$DAEMON_PID"
@@ -216,7 +216,7 @@ teardown() {
         detail_is "id$i" received 300000
         detail_is "id$i" inferred true
     done
-    [ "$(log_lines "$lines")" -eq 1 ]
+    [ "$(log_lines "$missing")" -eq 1 ]
 }
 
 # without_spool REASON: the daemon cannot look at the workers' files.

@@ -403,6 +403,7 @@ read_batch(struct destroyed_sockets *sockets)
     int count;
 
     memset(messages, 0, sizeof(messages));
+    memset(senders, 0xff, sizeof(senders)); /* nobody */
     for (int i = 0; i < BATCH; i++) {
         vectors[i].iov_base = sockets->buffers[i];
         vectors[i].iov_len = MESSAGE_MAX;
