@@ -8,9 +8,8 @@
  *                       says "WHEN: CALL ERROR" of each on standard error:
  *                       "before" at the start of the program; once FILE exists,
  *                       "main" in the main thread and "thread" in another one
- *   FAULT_SECCOMP=1     no filter of system calls can be loaded: EINVAL, as
- * from a kernel without FAULT_GROUPS=FILE   while FILE exists no netlink group
- * can be joined: EPERM
+ *   FAULT_SECCOMP=1     no filter of system calls can be loaded: EINVAL
+ *   FAULT_GROUPS=FILE   while FILE exists no netlink group can be joined: EPERM
  */
 #include <dlfcn.h>
 #include <errno.h>
