@@ -37,6 +37,9 @@ enum statement {
     STATEMENTS
 };
 
+/* Far from where an addition overflows, far beyond any clock. */
+#define STORE_TIME_MAX (INT64_MAX / 4 - 1)
+
 struct zone {
     char *name; /* owned; NULL: free */
     int64_t size_bytes;
@@ -57,6 +60,9 @@ extern const char *const store_statement_sql[STATEMENTS];
 /* A statement, reset and without bindings. */
 sqlite3_stmt *store_statement_locked(struct store *store, enum statement which);
 
+/* Whether a time of a row, or a clock, can be. */
+bool store_is_time(int64_t time_ms);
+
 /*
  * Reads the row that a statement over the columns of a table has come to.
  * Returns false where it cannot be one of ours.
@@ -72,6 +78,10 @@ enum store_result store_write_upload_locked(struct store *store,
 enum store_result store_make_room_locked(struct store *store, int zone,
                                          int64_t wanted_bytes,
                                          unsigned *evicted);
+
+/* Puts why a snapshot is not saved or read into *message; returns -1. */
+int store_refuse(char **message, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Runs a statement that returns no rows, and resets it. */
 enum store_result store_run_locked(sqlite3_stmt *statement);

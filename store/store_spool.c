@@ -41,8 +41,10 @@ store_read_spool(sqlite3_stmt *s, struct spool *spool)
         return false;
     }
     read_row(s, spool);
-    return spool->row > 0 && spool->seen_ms >= 0 &&
-           spool->uncertain_until_ms >= 0;
+    /* Behind the last row that can be, SQLite gives numbers at random. */
+    return spool->row > 0 && spool->row < INT64_MAX / 2 &&
+           store_is_time(spool->seen_ms) &&
+           store_is_time(spool->uncertain_until_ms);
 }
 
 static int

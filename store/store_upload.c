@@ -1,5 +1,6 @@
 /* The table of uploads: finding, writing, expiring. */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "columns.h"
 #include "store_internal.h"
@@ -119,10 +120,10 @@ store_upload_find(struct store *store, int zone, const char *id,
     return found(count);
 }
 
-static bool
-is_time(int64_t time_ms)
+bool
+store_is_time(int64_t time_ms)
 {
-    return time_ms >= 0 && time_ms < INT64_MAX / 4;
+    return time_ms >= 0 && time_ms <= STORE_TIME_MAX;
 }
 
 /* Whether the numbers can be; nobody has to compute with others. */
@@ -132,14 +133,42 @@ is_sound(const struct upload *upload)
     return upload->zone >= 0 && upload->zone < ZONES_MAX &&
            upload->state >= UPLOAD_UPLOADING && upload->state <= UPLOAD_ERROR &&
            upload->size_bytes >= -1 && upload->received_bytes >= 0 &&
-           is_time(upload->started_ms) && is_time(upload->updated_ms) &&
-           is_time(upload->finished_ms) && is_time(upload->expires_ms) &&
-           is_time(upload->check_ms) && is_time(upload->gone_ms) &&
-           is_time(upload->ttl_ms) && is_time(upload->mark_ms[0]) &&
-           is_time(upload->mark_ms[1]) && upload->mark_bytes[0] >= 0 &&
+           store_is_time(upload->started_ms) &&
+           store_is_time(upload->updated_ms) &&
+           store_is_time(upload->finished_ms) &&
+           store_is_time(upload->expires_ms) &&
+           store_is_time(upload->check_ms) && store_is_time(upload->gone_ms) &&
+           store_is_time(upload->ttl_ms) && store_is_time(upload->mark_ms[0]) &&
+           store_is_time(upload->mark_ms[1]) && upload->mark_bytes[0] >= 0 &&
            upload->mark_bytes[1] >= 0 && upload->gauge >= 0 &&
-           upload->gauge < 16 &&
-           (upload->state == UPLOAD_UPLOADING) == (upload->finished_ms == 0);
+           upload->gauge < 16 && upload->header_bytes >= -1 &&
+           upload->socket_base_bytes >= 0 &&
+           (upload->socket.family == 0 || upload->socket.family == AF_INET ||
+            upload->socket.family == AF_INET6);
+}
+
+/* One that runs is looked at, one that has finished expires: none stays. */
+static bool
+is_at_one_stage(const struct upload *upload)
+{
+    bool runs = upload->state == UPLOAD_UPLOADING;
+
+    return runs == (upload->finished_ms == 0) &&
+           runs == (upload->expires_ms == 0) && runs == (upload->check_ms > 0);
+}
+
+/* Whether each number is in the field what it is in the row. */
+static bool
+is_whole(sqlite3_stmt *s, const struct upload *upload)
+{
+    int column = 4;
+    bool whole = sqlite3_column_int64(s, 0) == upload->zone;
+
+#define SAME(name) \
+    whole = whole && sqlite3_column_int64(s, column++) == (int64_t)upload->name;
+    UPLOAD_COLUMNS(SAME)
+#undef SAME
+    return whole;
 }
 
 bool
@@ -165,7 +194,7 @@ store_read_upload(sqlite3_stmt *s, struct upload *upload)
             return false;
         }
     }
-    return is_sound(upload);
+    return is_whole(s, upload) && is_sound(upload) && is_at_one_stage(upload);
 }
 
 static enum store_result

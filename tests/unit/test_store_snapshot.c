@@ -1,6 +1,7 @@
 /* Snapshots: what was saved comes back, and nothing else gets in. */
 #include <sqlite3.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store_unit.h"
@@ -149,6 +150,33 @@ test_time_has_passed(void **state)
     unlink(path);
 }
 
+/* Where no boot has an ID, two of them are not the same. */
+static void
+test_boots_without_id(void **state)
+{
+    static const struct store_moment then = { .monotonic_ms = 1000000,
+                                              .wall_ms = 50000000 };
+    static const struct store_moment later = { .monotonic_ms = 5000,
+                                               .wall_ms = 50000000 + 1000 };
+    struct upload row = finished(LARGE, "ended", 1, 1000000);
+    struct store_loaded loaded;
+    struct store *other = NULL;
+    struct upload got;
+    char *message = NULL;
+    char path[64];
+
+    put(*state, &row);
+    ASSERT_INT("save",
+               store_snapshot_save(*state, temporary(path), &then, &message),
+               0);
+    assert_int_equal(open_other(&other), 0);
+    load(other, path, &later, &loaded);
+    get(other, &row, &got);
+    ASSERT_INT("finished a second ago", got.finished_ms, 4000);
+    store_free(other);
+    unlink(path);
+}
+
 static void
 test_zone_gone(void **state)
 {
@@ -230,10 +258,29 @@ test_refused(void **state)
         "UPDATE upload SET started_ms = 9223372036854775807",
         "UPDATE upload SET finished_ms = 0",
         "UPDATE upload SET gauge = 99",
+        /* Numbers that would be others in the fields they are read into. */
+        "UPDATE upload SET zone = zone + 4294967296",
+        "UPDATE upload SET state = state + 4294967296",
+        "UPDATE upload SET status = 4294967496",
+        "UPDATE upload SET tls = 2",
+        /* None that would never be looked at or swept. */
+        "UPDATE upload SET expires_ms = 0",
+        "UPDATE upload SET check_ms = 1",
+        "UPDATE upload SET state = 1, finished_ms = 0, expires_ms = 0",
+        "UPDATE upload SET header_bytes = -2",
+        "UPDATE upload SET socket_base_bytes = -9223372036854775807 - 1",
+        "UPDATE upload SET socket = CAST(x'07' || zeroblob(47) AS BLOB)",
+        "UPDATE zone SET name = x''",
+        "UPDATE zone SET name = 'large'",
+        "UPDATE moment SET wall_ms = -9223372036854775807 - 1",
+        "UPDATE moment SET monotonic_ms = 9223372036854775807",
         "UPDATE spool SET path = printf('%.1024c', 'x')",
         "UPDATE spool SET id = x'0102'",
         "UPDATE spool SET seen_ms = -1",
+        "UPDATE spool SET seen_ms = 9223372036854775807",
+        "UPDATE spool SET uncertain_until_ms = 9223372036854775807",
         "UPDATE spool SET row = -1",
+        "UPDATE spool SET row = 9223372036854775807",
     };
     struct upload row = finished(LARGE, "one", 1, 900000);
     struct upload own = finished(LARGE, "own", 1, 900000);
@@ -275,6 +322,91 @@ test_refused(void **state)
     unlink(path);
 }
 
+/* With a time that its clock cannot have had, a row can still be saved. */
+static void
+test_beyond_all_time(void **state)
+{
+    static const struct store_moment later = { .monotonic_ms = 2000000,
+                                               .wall_ms = 50000000,
+                                               .boot_id = "two" };
+    struct upload row = finished(LARGE, "one", 1, 900000);
+    struct store *other = NULL;
+    struct store *third = NULL;
+    struct store_loaded loaded;
+    char path[64];
+
+    row.expires_ms = INT64_MAX / 4 - 1;
+    put(*state, &row);
+    save(*state, temporary(path));
+    assert_int_equal(open_other(&other), 0);
+    load(other, path, &later, &loaded);
+    save(other, path);
+    assert_int_equal(open_other(&third), 0);
+    load(third, path, &saved_at, &loaded);
+    ASSERT_INT("loaded", loaded.uploads, 1);
+    store_free(third);
+    store_free(other);
+    unlink(path);
+}
+
+/*
+ * A file is read as it stands: what lies beside it is none of ours, nothing is
+ * left there, and its name means nothing to SQLite.
+ */
+static void
+test_beside(void **state)
+{
+    static const char *const ends[] = { "", "-wal", "-shm", "-journal" };
+    struct upload row = finished(LARGE, "one", 1, 900000);
+    struct store *other = NULL;
+    struct store_loaded loaded;
+    char folder[] = "/tmp/upload-progressd-test.XXXXXX";
+    char path[128];
+    char beside[160];
+    sqlite3 *db;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/a%%20b?mode=memory#c", folder);
+    put(*state, &row);
+    save(*state, path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    ASSERT_INT("wal",
+               sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL),
+               SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(open_other(&other), 0);
+    load(other, path, &saved_at, &loaded);
+    ASSERT_INT("loaded", loaded.uploads, 1);
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        snprintf(beside, sizeof(beside), "%s%s", path, ends[i]);
+        ASSERT_INT(beside, unlink(beside), i == 0 ? 0 : -1);
+    }
+    assert_int_equal(rmdir(folder), 0);
+    store_free(other);
+}
+
+/* Nobody would ever write to a pipe; to open it would wait for that. */
+static void
+test_no_file(void **state)
+{
+    struct store_loaded loaded;
+    char *message = NULL;
+    char path[64];
+
+    unlink(temporary(path));
+    ASSERT_INT("none",
+               store_snapshot_load(*state, path, &saved_at, &loaded, &message),
+               -1);
+    free(message);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    ASSERT_INT("pipe",
+               store_snapshot_load(*state, path, &saved_at, &loaded, &message),
+               -1);
+    assert_string_equal(message, "it is not a regular file");
+    free(message);
+    unlink(path);
+}
+
 static void
 test_a_smaller_zone(void **state)
 {
@@ -310,9 +442,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORE_TEST(test_round_trip), STORE_TEST(test_time_has_passed),
-        STORE_TEST(test_zone_gone),  STORE_TEST(test_memory_file),
-        STORE_TEST(test_refused),    STORE_TEST(test_a_smaller_zone),
+        STORE_TEST(test_round_trip),       STORE_TEST(test_time_has_passed),
+        STORE_TEST(test_boots_without_id), STORE_TEST(test_zone_gone),
+        STORE_TEST(test_memory_file),      STORE_TEST(test_refused),
+        STORE_TEST(test_a_smaller_zone),   STORE_TEST(test_beyond_all_time),
+        STORE_TEST(test_beside),           STORE_TEST(test_no_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
