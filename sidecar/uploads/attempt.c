@@ -155,8 +155,10 @@ take_socket(struct uploads *uploads, struct upload *upload,
     first = event->connection_requests == 1 && !event->tls &&
             event->protocol < HTTP_2 && event->header_length_bytes > 0;
     upload->socket_exact = first && !event->proxy_protocol;
-    before_bytes = event->header_length_bytes +
-                   (event->proxy_protocol ? PROXY_HEADER_MAX : 0);
+    before_bytes = event->header_length_bytes;
+    if (event->proxy_protocol && before_bytes < read_bytes) {
+        before_bytes += PROXY_HEADER_MAX; /* no overflow, whatever was told */
+    }
     /*
      * What nginx has read by now is the header, what came before it on the
      * connection, and perhaps the beginning of the body: an upper bound.
