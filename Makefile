@@ -65,7 +65,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 # The targets of libFuzzer, or with replay.c, which any compiler builds, the
 # tests that feed them the committed inputs.
 FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_ENGINE  = tests/fuzz/replay.c
+FUZZ_ENGINE  = $(BUILD)/tests/fuzz/replay.o
 # How long "make fuzz" is at each target, and how many at a time.
 FUZZ_SECONDS = 60
 FUZZ_JOBS    = 1
@@ -114,7 +114,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARIES)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_sidecar) -MMD -MP $(LDFLAGS) -o $@ $< \
 		$(LIBRARIES) $(LDLIBS) -lcmocka
 
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(wildcard tests/fuzz/*.h) $(LIBRARIES)
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(filter %.o,$(FUZZ_ENGINE)) $(wildcard tests/fuzz/*.h) $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES_sidecar) $(LDFLAGS) -o $@ $< $(FUZZ_ENGINE) \
 		$(LIBRARIES) $(LDLIBS)
@@ -130,6 +130,7 @@ $(BUILD)/tests/faults/preload.so: tests/faults/preload.c
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES))
 -include $(addsuffix .d,$(UNIT_TESTS))
+-include $(BUILD)/tests/fuzz/replay.d
 
 dependencies-run dependencies-test dependencies-fuzz dependencies-lint dependencies-valgrind: dependencies-%:
 	packaging/dependencies $*

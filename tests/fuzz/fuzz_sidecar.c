@@ -2,8 +2,8 @@
  * The daemon's application: events and probes as the wire hands them over,
  * many in one input, on an empty store. Each message ends with an RS byte
  * (0x1e); its first byte tells what it is: 'l' a log line, 't' the timer, 'k'
- * that events need a key from here on, all others a request, of names and
- * values with NULs behind them.
+ * that events need a key from here on, "s" that a snapshot is taken, once, all
+ * others a request, of names and values with NULs behind them.
  *
  * - A request is answered with one of the statuses that are meant, and header
  *   lines that are one line each, whatever was asked.
@@ -11,6 +11,7 @@
  *   XML without markup or ends of lines out of a value.
  * - The detailed output tells nothing that cannot be: more received than the
  *   size, more than 100 %, a finished upload without its end.
+ * - Whatever events have made of the store, a snapshot of it is taken over.
  * - Where a key is needed, what does not hold it adds no upload.
  * - Everything is over at some time, told or not, and the zones are empty then.
  */
@@ -18,6 +19,8 @@
 
 #include <jansson.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "fuzz.h"
 #include "io.h"
@@ -58,6 +61,7 @@ static const char configuration[] =
 static const char key[] = "0123456789ab";
 
 static struct sidecar sidecar;
+static bool passed_on; /* once in an input: it takes longer than most */
 
 static void
 open_store(void)
@@ -273,6 +277,52 @@ take_request(struct fuzz_input *message)
     }
 }
 
+/* A store of the same zones in another order, empty. */
+static struct store *
+next_store(void)
+{
+    static struct store *store;
+    const char *message = NULL;
+    struct spool spool;
+    int64_t held_fd;
+
+    if (store == NULL) {
+        store = store_new(&message);
+        FUZZ_HOLDS(store != NULL);
+    } else {
+        store_zone_remove(store, 0);
+        store_zone_remove(store, 1);
+    }
+    while (store_spool_scan(store, 0, &spool, 1) > 0) {
+        FUZZ_HOLDS(store_spool_take(store, spool.row, &held_fd) == STORE_OK);
+    }
+    FUZZ_HOLDS(store_zone_set(store, "other", 32768) == 0);
+    FUZZ_HOLDS(store_zone_set(store, "uploads", 32768) == 1);
+    return store;
+}
+
+/* As to the next program of the process. */
+static void
+pass_on(void)
+{
+    const struct store_moment now = { .monotonic_ms = io_now_ms(),
+                                      .wall_ms = 1,
+                                      .boot_id = "one" };
+    struct store *next = next_store();
+    struct store_loaded loaded;
+    char *message = NULL;
+    int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+    FUZZ_HOLDS(fd >= 0);
+    FUZZ_HOLDS(store_snapshot_write(sidecar.store, fd, &now, &message) == 0);
+    FUZZ_HOLDS(store_snapshot_read(next, fd, &now, &loaded, &message) == 0);
+    FUZZ_HOLDS(loaded.without_zone == 0);
+    FUZZ_HOLDS(store_upload_count(next) == store_upload_count(sidecar.store));
+    FUZZ_HOLDS(store_zone_used(next, 0) == store_zone_used(sidecar.store, 1));
+    FUZZ_HOLDS(store_zone_used(next, 1) == store_zone_used(sidecar.store, 0));
+    close(fd);
+}
+
 static void
 take_message(const uint8_t *data, size_t len)
 {
@@ -291,6 +341,11 @@ take_message(const uint8_t *data, size_t len)
     } else if (len > 0 && data[0] == 'k') {
         trust_free(sidecar.trust);
         sidecar.trust = trust_new(key);
+    } else if (len == 1 && data[0] == 's') {
+        if (!passed_on) {
+            pass_on();
+        }
+        passed_on = true;
     } else {
         take_request(&message);
     }
@@ -301,6 +356,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     set_up();
+    passed_on = false;
     while (size > 0) {
         const uint8_t *end = memchr(data, MESSAGE_END, size);
         size_t len = end != NULL ? (size_t)(end - data) : size;
