@@ -3,6 +3,8 @@
 #   make run      installs what is missing, builds, starts nginx, the daemon and
 #                 a page to try on loopback; Ctrl-C stops everything
 #   make test     installs what is missing, builds, runs all tests
+#   make bench    installs what is missing, builds, measures beside others;
+#                 BENCH=probes for one topic, see tests/bench/README.md
 #   make fuzz     looks for inputs that break a parser, FUZZ_SECONDS on each
 #   make          builds; needs the packages of packaging/dependencies build
 #   make SAN=address,undefined test, make SAN=thread test: with sanitizers
@@ -76,7 +78,7 @@ FUZZ_FLAGS   = CC=clang BUILD=$(FUZZ_BUILD) FUZZ_ENGINE=-fsanitize=fuzzer SAN= \
 
 .PHONY: FORCE all run test unit-tests fuzz fuzz-targets fuzz-minimise valgrind lint \
 	install install-snippets install-man install-service clean dependencies-run dependencies-test \
-	dependencies-fuzz dependencies-lint dependencies-valgrind
+	dependencies-fuzz dependencies-lint dependencies-valgrind dependencies-bench bench bench-tools
 
 # What the tests of faults use: a sender of log lines, faults for LD_PRELOAD.
 FAULT_TOOLS = $(BUILD)/tests/faults/flood $(BUILD)/tests/faults/preload.so
@@ -128,11 +130,28 @@ $(BUILD)/tests/faults/preload.so: tests/faults/preload.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $<
 
+# What the daemon is measured beside, and by.
+BENCH_TOOLS = $(addprefix $(BUILD)/tests/bench/,constant libfcgi hold pace) \
+	$(BUILD)/tests/faults/flood
+BENCH_BUILD = $(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -pthread -o $@
+
+$(BUILD)/tests/bench/constant: $(wildcard tests/bench/peers/*.[ch])
+	@mkdir -p $(@D)
+	$(BENCH_BUILD) $(filter-out %/libfcgi.c,$(filter %.c,$^))
+
+$(BUILD)/tests/bench/libfcgi: tests/bench/peers/libfcgi.c
+	@mkdir -p $(@D)
+	$(BENCH_BUILD) $< -lfcgi
+
+$(BUILD)/tests/bench/%: tests/bench/clients/%.c
+	@mkdir -p $(@D)
+	$(BENCH_BUILD) $<
+
 -include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES))
 -include $(addsuffix .d,$(UNIT_TESTS))
 -include $(BUILD)/tests/fuzz/replay.d
 
-dependencies-run dependencies-test dependencies-fuzz dependencies-lint dependencies-valgrind: dependencies-%:
+dependencies-run dependencies-test dependencies-fuzz dependencies-lint dependencies-valgrind dependencies-bench: dependencies-%:
 	packaging/dependencies $*
 
 # Sub-makes, so that what was just installed is seen.
@@ -170,6 +189,12 @@ VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full \
 valgrind: dependencies-test dependencies-valgrind
 	$(MAKE) all
 	BUILD=$(BUILD) SECONDS_MAX=60 DAEMON_WRAPPER='$(VALGRIND)' tests/run $(VALGRIND_TESTS)
+
+bench-tools: $(BENCH_TOOLS)
+
+bench: dependencies-bench
+	$(MAKE) all bench-tools
+	BUILD=$(BUILD) tests/bench/run $(BENCH)
 
 lint: dependencies-lint
 	CC='$(CC)' tests/lint

@@ -110,6 +110,7 @@ site_temp_paths() {
 #   SITE_FOLDER     where the site is ($BATS_TEST_TMPDIR/site)
 #   SITE_MAIN       further directives of the top level
 #   SITE_WORKERS    worker processes (1)
+#   SITE_CONNECTIONS  worker_connections (2048)
 #   SITE_LOG_LEVEL  of the daemon (debug)
 #   SITE_ZONE_SIZE  of the zone "uploads" (16m)
 #   SITE_EVENT_PORT where nginx sends its log lines (EVENT_PORT)
@@ -136,7 +137,7 @@ $([ "$(id -u)" -ne 0 ] || echo "user root;")
 pid $SITE/nginx.pid;
 error_log $SITE/log/error.log;
 ${SITE_MAIN:-}
-events { worker_connections 2048; }
+events { worker_connections ${SITE_CONNECTIONS:-2048}; }
 http {
     $(site_temp_paths)
     access_log $SITE/log/access.log;
