@@ -131,7 +131,7 @@ $(BUILD)/tests/faults/preload.so: tests/faults/preload.c
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $<
 
 # What the daemon is measured beside, and by.
-BENCH_TOOLS = $(addprefix $(BUILD)/tests/bench/,constant libfcgi hold pace) \
+BENCH_TOOLS = $(addprefix $(BUILD)/tests/bench/,constant libfcgi hold pace gauges) \
 	$(BUILD)/tests/faults/flood
 BENCH_BUILD = $(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -pthread -o $@
 
@@ -142,6 +142,10 @@ $(BUILD)/tests/bench/constant: $(wildcard tests/bench/peers/*.[ch])
 $(BUILD)/tests/bench/libfcgi: tests/bench/peers/libfcgi.c
 	@mkdir -p $(@D)
 	$(BENCH_BUILD) $< -lfcgi
+
+$(BUILD)/tests/bench/gauges: tests/bench/clients/gauges.c $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES_sidecar) $(LDFLAGS) -o $@ $< $(LIBRARIES) $(LDLIBS)
 
 $(BUILD)/tests/bench/%: tests/bench/clients/%.c
 	@mkdir -p $(@D)

@@ -43,8 +43,7 @@ scgi_location() {
 site() {
     local run=$WORK/site/run name static
 
-    site_ports
-    PLAIN_PORT=$((PORT + 9))
+    bench_ports
     SITE_WORKERS=$1
     SITE_LOCATION="client_body_timeout 1h;"
     static="location = /static { access_log off; default_type application/json;
@@ -191,7 +190,7 @@ for workers in 2 1; do
     echo "nginx with $workers worker$([ $workers = 1 ] || echo s):"
     echo
     table "answered by=^$workers: " "requests/s=rps" \
-        "of fastcgi-epoll=rps/$workers: fastcgi-epoll" "of static=rps/$workers: static" \
+        "of fastcgi-epoll=rps/~fastcgi-epoll" "of static=rps/~static" \
         "p50 ms=p50_ms" "p99 ms=p99_ms" "alone p50 ms=p50_ms_alone" \
         "alone p99 ms=p99_ms_alone" "CPU nginx=nginx_cpu" "CPU responder=cpu" "errors=errors"
 done

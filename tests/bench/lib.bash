@@ -38,7 +38,8 @@ NGINX_DIRS=() # of the nginx beside the site's
 
 mkdir -p "$BENCH/results"
 echo "case,round,metric,value" > "$ROWS"
-ulimit -n "$(ulimit -Hn)"
+# Root may have more than its limit.
+ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 
 say() {
     echo "$TOPIC: $*" >&2
@@ -134,18 +135,91 @@ http_head() {
     done
 }
 
-# The site of the helper, but without its application of Node: what answers the
-# uploads is the sink, if it was started.
-bench_site() {
+# Ports beyond those of the helper.
+bench_ports() {
     site_ports
     SINK_PORT=$APP_PORT
     MODULE_PORT=$((PORT + 8))
+    PLAIN_PORT=$((PORT + 9)) # a server without the snippets
+    PLAIN_TLS_PORT=$((PORT + 10))
+    MORE_PORT=$((PORT + 11)) # the first of five for the events of further daemons
+}
+
+# The site of the helper, but without its application of Node: what answers the
+# uploads is the sink, if it was started.
+bench_site() {
+    bench_ports
     SITE_MAIN="worker_rlimit_nofile $(ulimit -n);"
     SITE_CONNECTIONS=16384
     SITE_HTTP="keepalive_requests 100000000; ${BENCH_HTTP:-}"
     site_write
     daemon_start || fail "the daemon does not start"
     nginx_start || fail "nginx does not start"
+}
+
+# The sink as a group with kept connections, and a location of uploads to it:
+# sink_upstream; sink_location URI [FIRST_DIRECTIVES [LAST_DIRECTIVES]]
+sink_upstream() {
+    echo "upstream sink { server 127.0.0.1:$SINK_PORT; keepalive 64; }"
+}
+
+sink_location() {
+    echo "location $1 {
+        ${2:-}
+        client_max_body_size 1g;
+        proxy_http_version 1.1;
+        proxy_set_header Connection '';
+        proxy_pass http://sink;
+        ${3:-}
+    }"
+}
+
+# A further daemon: more_daemon NAME EVENT_PORT [DIRECTIVES], its PID in $STARTED.
+# Probes reach it at /NAME/progress, see more_location.
+more_daemon() {
+    local folder=$WORK/$1
+
+    mkdir -p "$folder/log"
+    cat > "$folder/upload-progressd.conf" <<CONF
+error_log $folder/log/upload-progressd.log notice;
+pid $folder/pid;
+listen unix:$folder/fastcgi.sock fastcgi;
+listen unix:$folder/scgi.sock scgi;
+listen 127.0.0.1:$2 syslog;
+location = /$1/progress { report_uploads uploads; upload_progress_json_output; }
+location = /$1/progress/detail { report_uploads uploads; upload_progress_detail_output; }
+${3:-}
+CONF
+    background "$ROOT/$BUILD/upload-progressd" -c "$folder/upload-progressd.conf" \
+        2> "$folder/log/stderr"
+    wait_until test -s "$folder/pid" || fail "the daemon $1 does not start"
+}
+
+# For BENCH_HTTP and SITE_SERVER, as the snippets have it.
+more_upstream() {
+    echo "upstream daemon_$1 { server unix:$WORK/$1/fastcgi.sock; keepalive 16; }"
+}
+
+more_location() {
+    echo "location ^~ /$1/progress {
+        if (!-f $WORK/$1/pid) { return 503; }
+        access_log off;
+        include upload-progress/probe-params.conf;
+        fastcgi_pass daemon_$1;
+    }"
+}
+
+# fill EVENT_PORT PREFIX COUNT URL: ends of uploads; of every tenth it is made sure
+# that it is known, by URL/progress/detail.
+fill() {
+    local known
+
+    client "$WORK/flood" "$FLOOD" "udp:$1" "$3" "$2" "${FILL_RATE:-25000}"
+    client "$WORK/known" node "$CLIENT/known.mjs" known url="$4" prefix="$2" \
+        count="$3" step=10
+    known=$(cat "$WORK/known")
+    [ "${known:-0}" -eq $((($3 + 9) / 10)) ] ||
+        fail "of every tenth of $3 uploads $known are known; FILL_RATE=${FILL_RATE:-25000} is too much"
 }
 
 sink_start() {

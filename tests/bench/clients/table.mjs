@@ -5,7 +5,8 @@
 // HEADING[=PATTERN] stands above the names of the cases, those that PATTERN
 // fits, less what it matches. A column is TITLE=METRIC, the median of its rounds, or
 // TITLE=METRIC/CASE, the median and in brackets the range of the ratio to that
-// case in the same round, or TITLE=errors, their sum with the rounds they came
+// case in the same round ("~NAME": the case whose name ends so, behind the same
+// beginning up to ": "), or TITLE=errors, their sum with the rounds they came
 // in; a case with errors is marked with "(!)".
 import fs from 'node:fs';
 
@@ -55,7 +56,7 @@ function errors(rounds) {
     return sum === 0 ? '0' : `${sum} in round ${wrong.map(([round]) => round).join(' and ')}`;
 }
 
-function cell(metrics, column) {
+function cell(name, metrics, column) {
     const [, , metric, base] = /^(.*)=([^=/]*)(?:\/(.*))?$/.exec(column);
     const rounds = metrics.get(metric);
 
@@ -66,7 +67,7 @@ function cell(metrics, column) {
         return errors(rounds);
     }
     return base === undefined ? number(median(rounds.values()))
-        : ratio(rounds, cases.get(base)?.get(metric));
+        : ratio(rounds, cases.get(base.replace('~', name.replace(/[^ ]*$/, '')))?.get(metric));
 }
 
 console.log(`| ${[title, ...columns.map((column) => column.replace(/=[^=]*$/, ''))].join(' | ')} |`);
@@ -76,6 +77,6 @@ for (const [name, metrics] of cases) {
         const wrong = errors(metrics.get('errors') ?? []) !== '0';
 
         console.log(`| ${[name.replace(fits, '') + (wrong ? ' (!)' : ''),
-            ...columns.map((column) => cell(metrics, column))].join(' | ')} |`);
+            ...columns.map((column) => cell(name, metrics, column))].join(' | ')} |`);
     }
 }

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# What one live byte count costs.
+. "$(dirname "$0")/lib.bash"
+
+limit=$(($(ulimit -n) - 1000))
+COUNT=${COUNT:-$((limit < 10000 ? limit : 10000))}
+
+declare -A NAMES=(
+    [sock_diag]="socket: sock_diag"
+    [socket_gauge]="socket: gauge"
+    [fstat]="spool: fstat"
+    [spool_gauge]="spool: gauge"
+    [spool_gauge_find]="spool: gauge the first time"
+)
+
+mkdir "$WORK/files"
+for ((round = 1; round <= ROUNDS; round++)); do
+    say "round $round of $ROUNDS"
+    client "$WORK/gauges" "$TOOLS/gauges" "$COUNT" "$WORK/files" ||
+        fail "gauges: $(cat "$WORK/gauges")"
+    wrong=$(sed -n 's/.*wrong=\([0-9]*\).*/\1/p' "$WORK/gauges")
+    for name in sock_diag socket_gauge fstat spool_gauge spool_gauge_find; do
+        us=$(sed -n "s/^\(.* \)\?$name=\([0-9.]*\) .*/\2/p" "$WORK/gauges")
+        row "${NAMES[$name]}" "$round" us "$us"
+        row "${NAMES[$name]}" "$round" errors "$wrong"
+    done
+done
+
+echo "## Live byte counts"
+echo
+echo "One measurement with $COUNT connections and as many temporary files open, by the"
+echo "daemon's gauges and by the least that can do; in microseconds. The first time the file"
+echo "is looked for among all $COUNT descriptors of its process."
+echo
+table "measured by" "us=us" "of sock_diag=us/socket: sock_diag" "of fstat=us/spool: fstat" \
+    "errors=errors"
