@@ -8,28 +8,12 @@
 // case in the same round ("~NAME": the case whose name ends so, behind the same
 // beginning up to ": "), or TITLE=errors, their sum with the rounds they came
 // in; a case with errors is marked with "(!)".
-import fs from 'node:fs';
+import { median, readRows } from './rows.mjs';
 
 const [file, heading, ...columns] = process.argv.slice(2);
-const [title, pattern] = heading.split('=');
+const [, title, pattern] = /^([^=]*)(?:=(.*))?$/.exec(heading);
 const fits = new RegExp(pattern ?? '^');
-const cases = new Map(); // case -> metric -> round -> value, rounds summed up
-
-for (const line of fs.readFileSync(file, 'utf8').trim().split('\n').slice(1)) {
-    const [name, round, metric, value] = line.split(',');
-    const metrics = cases.get(name) ?? cases.set(name, new Map()).get(name);
-    const rounds = metrics.get(metric) ?? metrics.set(metric, new Map()).get(metric);
-
-    // Several figures of one round: errors of several runs are summed up.
-    rounds.set(round, (metric === 'errors' ? rounds.get(round) ?? 0 : 0) + Number(value));
-}
-
-function median(values) {
-    const sorted = [...values].sort((a, b) => a - b);
-    const middle = sorted.length >> 1;
-
-    return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
+const cases = readRows(file);
 
 function number(value) {
     if (Math.abs(value) >= 100 || Number.isInteger(value)) {
@@ -57,7 +41,7 @@ function errors(rounds) {
 }
 
 function cell(name, metrics, column) {
-    const [, , metric, base] = /^(.*)=([^=/]*)(?:\/(.*))?$/.exec(column);
+    const [, , metric, base] = /^([^=]*)=([^/]*)(?:\/(.*))?$/.exec(column);
     const rounds = metrics.get(metric);
 
     if (rounds === undefined) {
@@ -70,7 +54,7 @@ function cell(name, metrics, column) {
         : ratio(rounds, cases.get(base.replace('~', name.replace(/[^ ]*$/, '')))?.get(metric));
 }
 
-console.log(`| ${[title, ...columns.map((column) => column.replace(/=[^=]*$/, ''))].join(' | ')} |`);
+console.log(`| ${[title, ...columns.map((column) => column.replace(/=.*$/, ''))].join(' | ')} |`);
 console.log(`|---|${'---:|'.repeat(columns.length)}`);
 for (const [name, metrics] of cases) {
     if (fits.test(name)) {
