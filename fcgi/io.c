@@ -298,6 +298,12 @@ io_add(struct io *io, struct io_source *source, uint32_t events)
 }
 
 int
+io_add_aside(struct io *io, struct io_source *source, uint32_t events)
+{
+    return add_to(&io->timers, source, events);
+}
+
+int
 io_modify(struct io_source *source, uint32_t events)
 {
     struct epoll_event event = { .events = events, .data.ptr = source };
@@ -390,7 +396,7 @@ io_timer_start(struct io_timer *timer, struct io *io, int interval_ms,
         timerfd_settime(timer->source.fd, 0, &spec, NULL) < 0) {
         return -1;
     }
-    return add_to(&io->timers, &timer->source, EPOLLIN);
+    return io_add_aside(io, &timer->source, EPOLLIN);
 }
 
 void

@@ -63,11 +63,21 @@ void io_free(struct io *io);
 int io_add(struct io *io, struct io_source *source, uint32_t events)
     __attribute__((warn_unused_result));
 
+/*
+ * Adds a source to the timers' thread: one that takes time, and that no request
+ * waits for. Thread-safe. Returns 0, or -1 with errno set.
+ */
+int io_add_aside(struct io *io, struct io_source *source, uint32_t events)
+    __attribute__((warn_unused_result));
+
 /* Waits for other events from now on. On the source's thread. */
 int io_modify(struct io_source *source, uint32_t events)
     __attribute__((warn_unused_result));
 
-/* Takes a source out, before its descriptor is closed. On its thread. */
+/*
+ * Takes a source out, if it is in a set, before its descriptor is closed. On
+ * its thread, or while none runs.
+ */
 void io_remove(struct io_source *source);
 
 /*

@@ -60,8 +60,7 @@ struct recent {
 };
 
 struct destroyed_sockets {
-    struct io_source source; /* first: what ready() gets is the whole */
-    struct io *io;
+    struct io_source source;    /* first: what ready() gets is the whole */
     struct mnl_socket *netlink; /* NULL while not listening */
 
     pthread_mutex_t lock; /* of all below; nothing else is done under it */
@@ -447,9 +446,6 @@ ready(struct io_source *source, uint32_t events)
 
     (void)events;
     destroyed_sockets_read(sockets);
-    if (io_rearm(sockets->io, source, EPOLLIN) < 0) {
-        log_write(LOG_ERR, "the ends of connections are not read any more: %m");
-    }
 }
 
 /*
@@ -529,11 +525,10 @@ destroyed_sockets_start(struct destroyed_sockets *sockets, struct io *io)
     if (sockets->netlink == NULL) {
         return -1;
     }
-    sockets->io = io;
     sockets->source.fd = mnl_socket_get_fd(sockets->netlink);
     sockets->source.ready = ready;
     if (join(sockets->netlink) == 0 &&
-        (io == NULL || io_add(io, &sockets->source, EPOLLIN) == 0)) {
+        (io == NULL || io_add_aside(io, &sockets->source, EPOLLIN) == 0)) {
         return 0;
     }
     error = errno;
@@ -546,6 +541,7 @@ void
 destroyed_sockets_stop(struct destroyed_sockets *sockets)
 {
     if (sockets->netlink != NULL) {
+        io_remove(&sockets->source);
         mnl_socket_close(sockets->netlink);
         sockets->netlink = NULL;
     }
