@@ -109,6 +109,12 @@ int64_t store_zone_used(struct store *store, int zone);
 enum store_result store_upload_find(struct store *store, int zone,
                                     const char *id, struct upload *upload);
 
+/*
+ * A number that is another one after each change of an upload of that ID, but
+ * for what store_upload_measured() writes. Does not wait.
+ */
+uint32_t store_version(struct store *store, int zone, const char *id);
+
 /* One attempt by its whole key. */
 enum store_result store_upload_get(struct store *store, int zone,
                                    const char *id, const uint8_t *attempt,

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "store.h"
@@ -46,7 +47,11 @@ struct zone {
     int64_t used_bytes; /* under the lock */
 };
 
+enum { VERSIONS = 4096 };
+
 struct store {
+    /* Of all uploads whose IDs hash alike: counts the changes. */
+    atomic_uint versions[VERSIONS];
     struct zone zones[ZONES_MAX]; /* names and sizes fixed before threads */
 
     pthread_mutex_t lock; /* everything below */
@@ -82,6 +87,12 @@ enum store_result store_make_room_locked(struct store *store, int zone,
 /* Puts why a snapshot is not saved or read into *message; returns -1. */
 int store_refuse(char **message, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Says that an upload is not what it was; called once it has been written. */
+void store_changed_locked(struct store *store, int zone, const char *id);
+
+/* Says it of all uploads. */
+void store_all_changed_locked(struct store *store);
 
 /* Runs a statement that returns no rows, and resets it. */
 enum store_result store_run_locked(sqlite3_stmt *statement);

@@ -105,6 +105,39 @@ found(int count)
     return count > 0 ? STORE_OK : STORE_NOT_FOUND;
 }
 
+static atomic_uint *
+version_of(struct store *store, int zone, const char *id)
+{
+    uint32_t hash = (uint32_t)zone;
+
+    for (const char *p = id; *p != '\0'; p++) {
+        hash = hash * 31 + (uint8_t)*p;
+    }
+    return &store->versions[hash % VERSIONS];
+}
+
+uint32_t
+store_version(struct store *store, int zone, const char *id)
+{
+    return atomic_load_explicit(version_of(store, zone, id),
+                                memory_order_acquire);
+}
+
+void
+store_changed_locked(struct store *store, int zone, const char *id)
+{
+    atomic_fetch_add_explicit(version_of(store, zone, id), 1,
+                              memory_order_release);
+}
+
+void
+store_all_changed_locked(struct store *store)
+{
+    for (int i = 0; i < VERSIONS; i++) {
+        atomic_fetch_add_explicit(&store->versions[i], 1, memory_order_release);
+    }
+}
+
 enum store_result
 store_upload_find(struct store *store, int zone, const char *id,
                   struct upload *upload)
@@ -263,6 +296,7 @@ delete_locked(struct store *store, int zone, const char *id,
     result = store_run_locked(s);
     if (result == STORE_OK && sqlite3_changes(store->db) > 0) {
         store->zones[zone].used_bytes -= row_cost(id);
+        store_changed_locked(store, zone, id);
     }
     return result;
 }
@@ -331,7 +365,9 @@ store_write_upload_locked(struct store *store, const struct upload *upload)
     }
     s = store_statement_locked(store, PUT);
     bind_row(s, upload);
-    return store_run_locked(s);
+    result = store_run_locked(s);
+    store_changed_locked(store, upload->zone, upload->id);
+    return result;
 }
 
 enum store_result
@@ -362,6 +398,7 @@ store_upload_put(struct store *store, const struct upload *upload,
         s = store_statement_locked(store, PUT);
         bind_row(s, &row);
         result = store_run_locked(s);
+        store_changed_locked(store, row.zone, row.id);
     }
     pthread_mutex_unlock(&store->lock);
     return result;

@@ -48,6 +48,7 @@ store_zone_remove(struct store *store, int zone)
     s = store_statement_locked(store, DELETE_ZONE);
     sqlite3_bind_int(s, 1, zone);
     store_run_locked(s);
+    store_all_changed_locked(store);
     free(store->zones[zone].name);
     store->zones[zone] = (struct zone){ .name = NULL };
     pthread_mutex_unlock(&store->lock);

@@ -6,6 +6,7 @@
 
 #include "alloc.h"
 #include "destroyed_sockets.h"
+#include "recent_progress.h"
 #include "uploads_internal.h"
 
 static const char *const phase_names[PHASES] = {
@@ -39,6 +40,7 @@ uploads_new(struct store *store, const struct uploads_options *options)
     struct uploads *uploads = alloc_zeroed(1, sizeof(*uploads));
 
     uploads->scanned = alloc_zeroed(FILES_PER_TICK, sizeof(*uploads->scanned));
+    uploads->recent = recent_progress_new();
     uploads->store = store;
     uploads->options = *options;
     pthread_mutex_init(&uploads->lock, NULL);
@@ -84,6 +86,7 @@ uploads_free(struct uploads *uploads)
     }
     pthread_mutex_destroy(&uploads->worker_lock);
     pthread_mutex_destroy(&uploads->lock);
+    recent_progress_free(uploads->recent);
     free(uploads->scanned);
     free(uploads);
 }
@@ -190,9 +193,10 @@ describe(struct uploads *uploads, const struct upload *upload, int64_t now_ms,
     progress->inferred = upload->inferred;
 }
 
-void
-uploads_progress(struct uploads *uploads, int zone, const char *id,
-                 int64_t now_ms, struct progress *progress)
+/* Returns whether the store has the upload. */
+static bool
+look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
+        struct progress *progress)
 {
     struct upload upload;
     enum store_result found =
@@ -202,7 +206,7 @@ uploads_progress(struct uploads *uploads, int zone, const char *id,
     progress->size_bytes = progress->rate = progress->eta_ms = -1;
     if (found == STORE_ERROR) {
         log_store_error(uploads, "reading an upload");
-        return;
+        return false;
     }
     if (found == STORE_OK && upload_runs(&upload)) {
         if (measure(uploads, &upload, now_ms) &&
@@ -213,13 +217,28 @@ uploads_progress(struct uploads *uploads, int zone, const char *id,
                                  found == STORE_OK ? &upload : NULL, now_ms,
                                  &upload) &&
                found == STORE_NOT_FOUND) {
-        return;
+        return false;
     }
     /* What was counted before by estimate, the size puts right. */
     if (upload.size_bytes >= 0 && upload.received_bytes > upload.size_bytes) {
         upload.received_bytes = upload.size_bytes;
     }
     describe(uploads, &upload, now_ms, progress);
+    return found == STORE_OK;
+}
+
+void
+uploads_progress(struct uploads *uploads, int zone, const char *id,
+                 int64_t now_ms, struct progress *progress)
+{
+    uint32_t version = store_version(uploads->store, zone, id);
+
+    if (!recent_progress_find(uploads->recent, zone, id, version, now_ms,
+                              progress) &&
+        look_up(uploads, zone, id, now_ms, progress)) {
+        recent_progress_put(uploads->recent, zone, id, version, now_ms,
+                            progress);
+    }
 }
 
 /* Looks at the next files in order, so that none that is gone stays known. */

@@ -43,6 +43,8 @@ struct uploads {
     pthread_mutex_t worker_lock;
     struct worker workers[WORKERS_MAX];
 
+    struct recent_progress *recent;
+
     /* The timer's. */
     int64_t scan_row;      /* the file it looked at last */
     struct spool *scanned; /* room for FILES_PER_TICK */

@@ -1,4 +1,5 @@
 /* The uploads: every ordering of an attempt's events, attempts of one ID. */
+#include "recent_progress.h"
 #include "uploads_unit.h"
 
 static const char *const names[] = { "start", "spool", "body", "end" };
@@ -215,12 +216,28 @@ received_never_falls_nor_passes_size(void **state)
     happen(f, SPOOL, BEGAN_MS);
     assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, SPOOLED);
     assert_int_equal(ftruncate(f->fd, SPOOLED / 2), 0);
-    assert_int_equal(ask(f, BEGAN_MS + 2).received_bytes, SPOOLED);
-    happen(f, BODY_PART, BEGAN_MS + 3);
-    assert_int_equal(ask(f, BEGAN_MS + 3).received_bytes, SPOOLED);
+    assert_int_equal(ask(f, BEGAN_MS + 102).received_bytes, SPOOLED);
+    happen(f, BODY_PART, BEGAN_MS + 103);
+    assert_int_equal(ask(f, BEGAN_MS + 103).received_bytes, SPOOLED);
     assert_int_equal(ftruncate(f->fd, 3 * SIZE), 0);
-    assert_int_equal(ask(f, BEGAN_MS + 4).received_bytes, SIZE);
-    assert_int_equal(ask(f, BEGAN_MS + 4).phase, PHASE_PROCESSING);
+    assert_int_equal(ask(f, BEGAN_MS + 204).received_bytes, SIZE);
+    assert_int_equal(ask(f, BEGAN_MS + 204).phase, PHASE_PROCESSING);
+}
+
+/* Who asks again at once gets the answer of before, but for what was told. */
+static void
+a_look_is_shared_for_a_moment(void **state)
+{
+    struct fixture *f = *state;
+
+    happen(f, START, BEGAN_MS);
+    happen(f, SPOOL, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, SPOOLED);
+    assert_int_equal(ftruncate(f->fd, SIZE), 0);
+    assert_int_equal(ask(f, BEGAN_MS + RECENT_MS).received_bytes, SPOOLED);
+    assert_int_equal(ask(f, BEGAN_MS + 1 + RECENT_MS).received_bytes, SIZE);
+    happen(f, END, ENDED_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1 + RECENT_MS).state, UPLOAD_DONE);
 }
 
 /* Of a chunked body the size is told at the end, after it was estimated. */
@@ -305,6 +322,7 @@ main(void)
         cmocka_unit_test(size_of_a_chunked_body),
         UPLOADS_TEST(swept_after_its_time),
         UPLOADS_TEST(the_first_of_two_running_is_shown),
+        UPLOADS_TEST(a_look_is_shared_for_a_moment),
         UPLOADS_TEST(received_never_falls_nor_passes_size),
         UPLOADS_TEST(a_size_told_late_has_the_last_word),
         UPLOADS_TEST(rate_over_a_sliding_window),
