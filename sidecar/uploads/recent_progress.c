@@ -9,10 +9,9 @@
 #include "alloc.h"
 #include "hash.h"
 
-enum { PLACES = 4096 };
+enum { PLACES = 4096, LOCKS = 64 };
 
 struct place {
-    pthread_mutex_t lock;
     int zone;
     char id[UPLOAD_ID_MAX + 1]; /* "": nothing yet */
     uint32_t version;
@@ -21,34 +20,34 @@ struct place {
 };
 
 struct recent_progress {
-    struct place places[PLACES]; /* memory is used as places are */
+    pthread_mutex_t locks[LOCKS]; /* of the places with the same remainder */
+    struct place places[PLACES];  /* memory is used as places are */
 };
 
 struct recent_progress *
 recent_progress_new(void)
 {
-    /* Zeroed is how a mutex begins here, and leaves the pages untouched. */
-    static const pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    static const pthread_mutex_t zeroed;
+    struct recent_progress *recent = alloc_zeroed(1, sizeof(*recent));
 
-    if (memcmp(&mutex, &zeroed, sizeof(mutex)) != 0) {
-        abort();
+    for (int i = 0; i < LOCKS; i++) {
+        pthread_mutex_init(&recent->locks[i], NULL);
     }
-    return alloc_zeroed(1, sizeof(struct recent_progress));
+    return recent;
 }
 
 void
 recent_progress_free(struct recent_progress *recent)
 {
+    for (int i = 0; i < LOCKS && recent != NULL; i++) {
+        pthread_mutex_destroy(&recent->locks[i]);
+    }
     free(recent);
 }
 
-static struct place *
-place_of(struct recent_progress *recent, int zone, const char *id)
+static unsigned
+place_of(int zone, const char *id)
 {
-    uint64_t hash = hash_bytes(id, strlen(id)) + (uint64_t)zone;
-
-    return &recent->places[hash % PLACES];
+    return (hash_bytes(id, strlen(id)) + (uint64_t)zone) % PLACES;
 }
 
 /* Whether the place has what may be told of the ID now. */
@@ -65,15 +64,16 @@ recent_progress_find(struct recent_progress *recent, int zone, const char *id,
                      uint32_t version, int64_t now_ms,
                      struct progress *progress)
 {
-    struct place *place = place_of(recent, zone, id);
+    unsigned at = place_of(zone, id);
+    struct place *place = &recent->places[at];
     bool fresh;
 
-    pthread_mutex_lock(&place->lock);
+    pthread_mutex_lock(&recent->locks[at % LOCKS]);
     fresh = is_fresh(place, zone, id, version, now_ms);
     if (fresh) {
         *progress = place->progress;
     }
-    pthread_mutex_unlock(&place->lock);
+    pthread_mutex_unlock(&recent->locks[at % LOCKS]);
     return fresh;
 }
 
@@ -82,9 +82,10 @@ recent_progress_put(struct recent_progress *recent, int zone, const char *id,
                     uint32_t version, int64_t now_ms,
                     const struct progress *progress)
 {
-    struct place *place = place_of(recent, zone, id);
+    unsigned at = place_of(zone, id);
+    struct place *place = &recent->places[at];
 
-    pthread_mutex_lock(&place->lock);
+    pthread_mutex_lock(&recent->locks[at % LOCKS]);
     /* A thread that looked earlier may come later. */
     if (!is_fresh(place, zone, id, version, now_ms) ||
         place->progress.received_bytes <= progress->received_bytes) {
@@ -94,5 +95,5 @@ recent_progress_put(struct recent_progress *recent, int zone, const char *id,
         place->at_ms = now_ms;
         place->progress = *progress;
     }
-    pthread_mutex_unlock(&place->lock);
+    pthread_mutex_unlock(&recent->locks[at % LOCKS]);
 }
