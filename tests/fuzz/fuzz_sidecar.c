@@ -31,6 +31,7 @@ enum {
     MESSAGE_END = 0x1e,
     TICKS_MAX = 200, /* until all is over that an input began */
     TICK_MS = 10000,
+    OTHER_BYTES = 1200, /* of the second zone: a few uploads fill it */
 };
 
 static const char configuration[] =
@@ -67,6 +68,7 @@ static void
 open_store(void)
 {
     struct uploads_options options = {
+        .gauges = { [GAUGE_SPOOL] = true },
         .check_interval_ms = 1000,
         .inactive_timeout_ms = 1000,
         .ttl_ms = { 1000, 1000 },
@@ -77,7 +79,7 @@ open_store(void)
     sidecar.store = store_new(&message);
     FUZZ_HOLDS(sidecar.store != NULL);
     FUZZ_HOLDS(store_zone_set(sidecar.store, "uploads", 32768) == 0);
-    FUZZ_HOLDS(store_zone_set(sidecar.store, "other", 32768) == 1);
+    FUZZ_HOLDS(store_zone_set(sidecar.store, "other", OTHER_BYTES) == 1);
     sidecar.uploads = uploads_new(sidecar.store, &options);
 }
 
@@ -296,7 +298,7 @@ next_store(void)
     while (store_spool_scan(store, 0, &spool, 1) > 0) {
         FUZZ_HOLDS(store_spool_take(store, spool.row, &held_fd) == STORE_OK);
     }
-    FUZZ_HOLDS(store_zone_set(store, "other", 32768) == 0);
+    FUZZ_HOLDS(store_zone_set(store, "other", OTHER_BYTES) == 0);
     FUZZ_HOLDS(store_zone_set(store, "uploads", 32768) == 1);
     return store;
 }
