@@ -41,7 +41,7 @@ same_text(struct store *store, sqlite3 *from, const char *sql)
 {
     char *ours = read_text(store->db, sql);
     char *theirs = read_text(from, sql);
-    bool same = ours != NULL && theirs != NULL && strcmp(ours, theirs) == 0;
+    bool same = sqlite3_stricmp(ours, theirs) == 0 && ours != NULL;
 
     free(ours);
     free(theirs);
