@@ -116,6 +116,113 @@ nginx_find_location(const struct nginx_node *server, const char *uri)
 }
 /* NOLINTEND(misc-no-recursion) */
 
+enum { PATTERN_SIZE_MAX = 10000 }; /* characters, once written out */
+
+/*
+ * Whether regcomp() would make too much of a pattern: it writes out what is
+ * repeated, a group with "+" twice, so that a few of them within each other
+ * take all memory.
+ */
+static bool
+is_too_large(const char *posix)
+{
+    unsigned long size = strlen(posix);
+
+    for (const char *p = posix; *p != '\0' && size <= PATTERN_SIZE_MAX; p++) {
+        if (*p == '\\' && p[1] != '\0') {
+            p++;
+        } else if (*p == '+' && p > posix && p[-1] == ')') {
+            size *= 2;
+        } else if (*p == '{') {
+            size_t first = strspn(p + 1, "0123456789");
+            unsigned long least = strtoul(p + 1, NULL, 10);
+            unsigned long most =
+                p[1 + first] == ',' ? strtoul(p + 2 + first, NULL, 10) : 0;
+            unsigned long times = (least > most ? least : most) + 1;
+
+            size = times < PATTERN_SIZE_MAX ? size * times
+                                            : PATTERN_SIZE_MAX + 1UL;
+        }
+    }
+    return size > PATTERN_SIZE_MAX;
+}
+
+/* The length of "[...]"; 0 where it does not end, or has a class of PCRE's. */
+static size_t
+bracket_length(const char *p)
+{
+    size_t len = p[1] == '^' ? 2 : 1;
+
+    len += p[len] == ']';
+    for (; p[len] != ']'; len++) {
+        if (p[len] == '\0' ||
+            (p[len] == '\\' && isalnum((unsigned char)p[len + 1]))) {
+            return 0;
+        }
+    }
+    return len + 1;
+}
+
+/* The length of what begins a group that POSIX has as "("; 0 for none. */
+static size_t
+group_length(const char *p)
+{
+    size_t name = strncmp(p, "(?<", 3) == 0 || strncmp(p, "(?P<", 4) == 0
+                      ? strcspn(p, ">")
+                      : 0;
+
+    if (name > 0 && p[name] == '>' && isalpha((unsigned char)p[name - 1])) {
+        return name + 1;
+    }
+    return strncmp(p, "(?:", 3) == 0 ? 3 : 0;
+}
+
+/* The length of "*", "+", "?" or "{...}"; 0 for none. */
+static size_t
+repetition_length(const char *p)
+{
+    size_t digits = p[0] == '{' ? strspn(p + 1, "0123456789,") : 0;
+    size_t len = 0;
+
+    if (*p != '\0' && strchr("*+?", *p) != NULL) {
+        len = 1;
+    } else if (digits > 0 && p[1 + digits] == '}') {
+        len = digits + 2;
+    }
+    return len;
+}
+
+/*
+ * Appends the next piece of a pattern of PCRE as POSIX has it. Returns its
+ * length, or 0 where POSIX lacks it.
+ */
+static size_t
+append_piece(struct buffer *out, const char *p)
+{
+    size_t len = group_length(p);
+
+    if (len > 0) {
+        buffer_append_string(out, "(");
+        return len;
+    }
+    if (strncmp(p, "\\d", 2) == 0) {
+        buffer_append_string(out, "[0-9]");
+        return 2;
+    }
+    if (strncmp(p, "(?", 2) == 0 ||
+        (p[0] == '\\' && isalnum((unsigned char)p[1]) &&
+         strchr("wsWS", p[1]) == NULL)) {
+        return 0;
+    }
+    if (*p == '[') {
+        len = bracket_length(p);
+    } else {
+        len = p[0] == '\\' && p[1] != '\0' ? 2 : 1;
+    }
+    buffer_append(out, p, len);
+    return len;
+}
+
 /*
  * Rewrites a pattern of PCRE as one of POSIX. Returns it, to be freed, or NULL
  * if it has what POSIX lacks.
@@ -128,31 +235,22 @@ posix_pattern(const char *pattern)
     char *text;
 
     while (*p != '\0') {
-        size_t name = strncmp(p, "(?<", 3) == 0 || strncmp(p, "(?P<", 4) == 0
-                          ? strcspn(p, ">")
-                          : 0;
+        size_t len = repetition_length(p);
 
-        if (strncmp(p, "(?:", 3) == 0 ||
-            (name > 0 && p[name] == '>' &&
-             isalpha((unsigned char)p[name - 1]))) {
-            buffer_append_string(&out, "(");
-            p += name > 0 ? name + 1 : 3;
-        } else if (strncmp(p, "\\d", 2) == 0) {
-            buffer_append_string(&out, "[0-9]");
-            p += 2;
-        } else if (strncmp(p, "(?", 2) == 0 ||
-                   (p[0] == '\\' && isalnum((unsigned char)p[1]) &&
-                    strchr("wsWS", p[1]) == NULL)) {
-            buffer_release(&out);
-            return NULL;
-        } else if (p > pattern && p[0] == '?' && p[-1] != '\\' &&
-                   strchr("*+?}", p[-1]) != NULL) {
-            p++; /* not greedy: whether it matches is the same */
-        } else {
-            size_t len = p[0] == '\\' && p[1] != '\0' ? 2 : 1;
-
+        if (len > 0) {
             buffer_append(&out, p, len);
             p += len;
+            /* Lazy, or for good: without it no less matches. */
+            p += *p == '?' || *p == '+';
+            /* A repetition of one: nginx has none. */
+            len = repetition_length(p) > 0 ? 0 : len;
+        } else {
+            len = append_piece(&out, p);
+            p += len;
+        }
+        if (len == 0) {
+            buffer_release(&out);
+            return NULL;
         }
     }
     text = alloc_copy(out.data ? out.data : "", out.len);
@@ -177,9 +275,10 @@ nginx_may_match(const char *pattern, bool ignore_case, const char *text)
         return false;
     }
     posix = posix_pattern(pattern);
-    if (posix != NULL && regcomp(&regex, posix,
-                                 REG_EXTENDED | REG_NOSUB |
-                                     (ignore_case ? REG_ICASE : 0)) == 0) {
+    if (posix != NULL && !is_too_large(posix) &&
+        regcomp(&regex, posix,
+                REG_EXTENDED | REG_NOSUB | (ignore_case ? REG_ICASE : 0)) ==
+            0) {
         matches = regexec(&regex, text, 0, NULL, 0) == 0;
         regfree(&regex);
     }

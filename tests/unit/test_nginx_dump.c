@@ -216,6 +216,22 @@ static const struct match_row {
     { "^(?!/upload-progress/)/", "/upload-progress/start", false },
     { "^(?!/other/)/", "/upload-progress/start", true },
     { "^(?!)", "/upload-progress/start", true },
+    /* Lazy and possessive ones, and a set with their characters. */
+    { "^/a++b*+c?+d{2}+$", "/aaccdd", false },
+    { "^/a++b*+c?+d{2}+$", "/aacdd", true },
+    { "^/[*+]+$", "/+", true },
+    { "^/[*+?]+$", "/?*", true },
+    { "^/[]+?*]+$", "/]?", true },
+    { "^/[^a+?]$", "/?", false },
+    { "^/[\\d]$", "/x", true }, /* not told */
+    { "^/\\++$", "/++", true },
+    { "^/\\++$", "/", false },
+    /* Which would take all memory and time: not told. */
+    { "^/x++++++++++++++++++++++++++++++++++++$", "/", true },
+    { "^/((((((((((((((((((((((x+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+$",
+      "/", true },
+    { "^/((x{1,255}){1,255}){255}$", "/", true },
+    { "^/(x{1,9}){2}$", "/", false },
     { "(?=x)", "/upload-progress/start", true },
     { "[", "/upload-progress/start", true },
     { "\\", "/upload-progress/start", true },
