@@ -26,7 +26,7 @@ BATS_TEST_DIRNAME=$BENCH/..
 BATS_TEST_TMPDIR=$WORK
 BATS_RUN_TMPDIR=$WORK
 BATS_TEST_COMPLETED=1
-# shellcheck source=../helper.bash
+# shellcheck source=tests/helper.bash
 . "$BENCH/../helper.bash"
 
 TOOLS=$ROOT/$BUILD/tests/bench
