@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    NUMBER_DIGITS = 20, /* of 64 bits, with a sign */
+    PRINTED_BYTES = 64  /* enough for most formats */
+};
+
 void
 buffer_reserve(struct buffer *b, size_t extra)
 {
@@ -43,21 +48,41 @@ buffer_append_string(struct buffer *b, const char *text)
 }
 
 void
+buffer_append_number(struct buffer *b, int64_t number)
+{
+    char digits[NUMBER_DIGITS];
+    size_t at = sizeof(digits);
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (number < 0) {
+        digits[--at] = '-';
+    }
+    buffer_append(b, digits + at, sizeof(digits) - at);
+}
+
+void
 buffer_printf(struct buffer *b, const char *format, ...)
 {
     va_list args;
     int needed;
 
+    buffer_reserve(b, PRINTED_BYTES);
     va_start(args, format);
-    needed = vsnprintf(NULL, 0, format, args);
+    needed = vsnprintf(b->data + b->len, b->capacity - b->len, format, args);
     va_end(args);
     if (needed < 0) {
         return;
     }
-    buffer_reserve(b, (size_t)needed + 1);
-    va_start(args, format);
-    vsnprintf(b->data + b->len, (size_t)needed + 1, format, args);
-    va_end(args);
+    if ((size_t)needed >= b->capacity - b->len) {
+        buffer_reserve(b, (size_t)needed + 1);
+        va_start(args, format);
+        vsnprintf(b->data + b->len, (size_t)needed + 1, format, args);
+        va_end(args);
+    }
     b->len += (size_t)needed;
 }
 

@@ -3,6 +3,7 @@
 #define FCGI_BUFFER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct buffer {
     char *data;      /* owned; NULL while capacity is 0; not NUL-terminated */
@@ -23,6 +24,9 @@ void buffer_append(struct buffer *b, const void *data, size_t len);
 
 /* Appends a NUL-terminated string, without its NUL. */
 void buffer_append_string(struct buffer *b, const char *text);
+
+/* Appends a number in decimal. */
+void buffer_append_number(struct buffer *b, int64_t number);
 
 /* Appends formatted text as printf(3). */
 void buffer_printf(struct buffer *b, const char *format, ...)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { LINES_BYTES = 100 }; /* of the status line, the length, an empty line */
+
 int
 request_add(struct request *request, const char *name, const char *value)
 {
@@ -21,7 +23,9 @@ const char *
 request_param(const struct request *request, const char *name)
 {
     for (size_t i = 0; i < request->param_count; i++) {
-        if (strcmp(request->params[i].name, name) == 0) {
+        const char *own = request->params[i].name;
+
+        if (own[0] == name[0] && strcmp(own, name) == 0) {
             return request->params[i].value;
         }
     }
@@ -31,7 +35,10 @@ request_param(const struct request *request, const char *name)
 void
 response_header(struct response *response, const char *name, const char *value)
 {
-    buffer_printf(&response->header, "%s: %s\r\n", name, value);
+    buffer_append_string(&response->header, name);
+    buffer_append(&response->header, ": ", 2);
+    buffer_append_string(&response->header, value);
+    buffer_append(&response->header, "\r\n", 2);
 }
 
 static const char *
@@ -58,13 +65,19 @@ reason(int status)
 void
 response_render(const struct response *response, struct buffer *out)
 {
-    buffer_printf(out, "Status: %d%s\r\n", response->status,
-                  reason(response->status));
+    buffer_reserve(out,
+                   response->header.len + response->body.len + LINES_BYTES);
+    buffer_append_string(out, "Status: ");
+    buffer_append_number(out, response->status);
+    buffer_append_string(out, reason(response->status));
+    buffer_append(out, "\r\n", 2);
     buffer_append(out, response->header.data, response->header.len);
     if (response->status != 204 && response->status != 304) {
-        buffer_printf(out, "Content-Length: %zu\r\n", response->body.len);
+        buffer_append_string(out, "Content-Length: ");
+        buffer_append_number(out, (int64_t)response->body.len);
+        buffer_append(out, "\r\n", 2);
     }
-    buffer_append_string(out, "\r\n");
+    buffer_append(out, "\r\n", 2);
     if (!response->header_only) {
         buffer_append(out, response->body.data, response->body.len);
     }

@@ -64,8 +64,9 @@ int
 store_zone_find(const struct store *store, const char *name)
 {
     for (int i = 0; i < ZONES_MAX; i++) {
-        if (store->zones[i].name != NULL &&
-            strcmp(store->zones[i].name, name) == 0) {
+        const char *own = store->zones[i].name;
+
+        if (own != NULL && own[0] == name[0] && strcmp(own, name) == 0) {
             return i;
         }
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "config_routes.h"
 #include "directives.h"
 #include "paths.h"
 
@@ -374,6 +375,7 @@ finish(struct loading *loading)
     }
     set_ttls(config);
     config_inherit(config);
+    config->routes = config_routes_new(config);
     return NULL;
 }
 
@@ -553,6 +555,7 @@ config_free(struct config *config)
         free(l);
     }
     config_release_location(&config->main);
+    config_routes_free(config->routes);
     free(config->error_log);
     free(config->pid);
     free(config->state_file);

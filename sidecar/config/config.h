@@ -89,6 +89,7 @@ struct config {
     struct zone_config *zones;
     struct location_config *locations; /* and servers; each behind its parent */
     struct location_config main;
+    struct config_routes *routes; /* to the locations; see config_location() */
     char *error_log;
     int error_log_level;
     char *pid;
@@ -127,8 +128,8 @@ void config_free(struct config *config);
 
 /*
  * The location for a request's host and URI, by nginx's rules: the server of
- * that name, else the first; there the exact location, else the one with the
- * longest prefix. Never NULL.
+ * that name, an exact one before those with "*", else the first; there the
+ * exact location, else the one with the longest prefix. Never NULL.
  */
 const struct location_config *config_location(const struct config *config,
                                               const char *host,

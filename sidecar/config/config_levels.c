@@ -1,10 +1,6 @@
-/*
- * The levels of the configuration: inheritance, and which one a URI is in; and
- * the zones by their names.
- */
+/* The levels of the configuration: inheritance; the zones by their names. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "alloc.h"
 #include "config.h"
@@ -81,96 +77,6 @@ config_inherit(struct config *config)
         }
         inherit_output(l, l->parent);
     }
-}
-
-/* nginx's names: exact, "*.rest" or ".rest", "first.*"; without case. */
-static bool
-name_matches(const char *name, const char *host, size_t host_len)
-{
-    size_t len = strlen(name);
-
-    if (name[0] == '.' && len - 1 == host_len) {
-        return strncasecmp(name + 1, host, host_len) == 0;
-    }
-    if (strncmp(name, "*.", 2) == 0 || name[0] == '.') {
-        const char *rest = name + (name[0] == '*');
-        size_t rest_len = strlen(rest);
-
-        return host_len > rest_len &&
-               strncasecmp(rest, host + host_len - rest_len, rest_len) == 0;
-    }
-    if (len > 2 && strcmp(name + len - 2, ".*") == 0) {
-        return host_len > len - 1 && strncasecmp(name, host, len - 1) == 0;
-    }
-    return len == host_len && strncasecmp(name, host, len) == 0;
-}
-
-static bool
-server_matches(const struct location_config *server, const char *host)
-{
-    size_t host_len = host[0] == '[' ? strcspn(host, "]") : strcspn(host, ":");
-
-    for (char **name = server->names; name != NULL && *name != NULL; name++) {
-        if (name_matches(*name, host, host_len)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static const struct location_config *
-find_server(const struct config *config, const char *host)
-{
-    const struct location_config *first = NULL;
-
-    for (const struct location_config *l = config->locations; l; l = l->next) {
-        if (l->level != LEVEL_SERVER) {
-            continue;
-        }
-        if (server_matches(l, host)) {
-            return l;
-        }
-        first = first != NULL ? first : l;
-    }
-    return first;
-}
-
-/* Whether a location is in the server, or in none. */
-static bool
-is_within(const struct location_config *location,
-          const struct location_config *server)
-{
-    const struct location_config *level = location;
-
-    while (level->level == LEVEL_LOCATION) {
-        level = level->parent;
-    }
-    return level->level == LEVEL_MAIN || level == server;
-}
-
-const struct location_config *
-config_location(const struct config *config, const char *host, const char *uri)
-{
-    const struct location_config *server = find_server(config, host);
-    const struct location_config *best =
-        server != NULL ? server : &config->main;
-    size_t best_len = 0;
-
-    for (const struct location_config *l = config->locations; l; l = l->next) {
-        size_t len = l->level == LEVEL_LOCATION ? strlen(l->uri) : 0;
-
-        if (len == 0 || !is_within(l, server)) {
-            continue;
-        }
-        if (l->exact && strcmp(l->uri, uri) == 0) {
-            return l;
-        }
-        if (!l->exact && len > best_len && strncmp(l->uri, uri, len) == 0) {
-            best = l;
-            best_len = len;
-        }
-    }
-    return best;
 }
 
 const struct track_config *

@@ -2,7 +2,6 @@
 #include "template.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,17 +206,11 @@ template_free(struct template *template)
     free(template);
 }
 
-static void
-render_number(struct buffer *out, int64_t number)
-{
-    buffer_printf(out, "%" PRId64, number);
-}
-
 /* Whole seconds; -1 stays. */
 static void
 render_seconds(struct buffer *out, int64_t ms)
 {
-    render_number(out, ms < 0 ? -1 : ms / 1000);
+    buffer_append_number(out, ms < 0 ? -1 : ms / 1000);
 }
 
 static void
@@ -228,23 +221,23 @@ render_upload(const struct part *part, const struct template_values *values,
 
     switch (part->variable) {
     case VARIABLE_RECEIVED:
-        render_number(out, p->received_bytes);
+        buffer_append_number(out, p->received_bytes);
         break;
     case VARIABLE_REMAINING:
-        render_number(
+        buffer_append_number(
             out, p->size_bytes < 0 ? -1 : p->size_bytes - p->received_bytes);
         break;
     case VARIABLE_LENGTH:
-        render_number(out, p->size_bytes);
+        buffer_append_number(out, p->size_bytes);
         break;
     case VARIABLE_STATUS:
-        render_number(out, p->status);
+        buffer_append_number(out, p->status);
         break;
     case VARIABLE_PERCENT:
-        render_number(out, progress_hundredths(p) / 100);
+        buffer_append_number(out, progress_hundredths(p) / 100);
         break;
     case VARIABLE_RATE:
-        render_number(out, p->rate > 0 ? p->rate : 0);
+        buffer_append_number(out, p->rate > 0 ? p->rate : 0);
         break;
     case VARIABLE_ETA:
         render_seconds(out, p->eta_ms);
