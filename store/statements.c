@@ -35,6 +35,9 @@ const char *const store_statement_sql[STATEMENTS] = {
         " spool_certain = iif(?11, ?13, spool_certain), updated_ms = ?12"
         " WHERE zone = ?1 AND id = ?2 AND attempt = ?3 AND finished_ms = 0"
         " AND received_bytes <= ?4",
+    [CHECKED] = "UPDATE upload SET check_ms = ?4"
+                " WHERE zone = ?1 AND id = ?2 AND attempt = ?3"
+                " AND check_ms > 0 AND gone_ms = 0",
     [DELETE] = "DELETE FROM upload WHERE zone = ? AND id = ? AND attempt = ?",
     [DELETE_ZONE] = "DELETE FROM upload WHERE zone = ?",
     [DUE] = "SELECT " UPLOAD_FIELDS " FROM upload"

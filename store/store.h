@@ -146,6 +146,14 @@ enum store_result store_upload_put(struct store *store,
 enum store_result store_upload_measured(struct store *store,
                                         const struct upload *upload);
 
+/*
+ * Writes when to look again whether an attempt lives that was found alive.
+ * Leaves one alone that is finished, or whose end is suspected since.
+ */
+enum store_result store_upload_checked(struct store *store,
+                                       const struct upload *upload,
+                                       int64_t check_ms);
+
 enum store_result store_upload_delete(struct store *store, int zone,
                                       const char *id, const uint8_t *attempt);
 

@@ -17,6 +17,7 @@ enum statement {
     ON_CONNECTION,
     PUT,
     MEASURED,
+    CHECKED,
     DELETE,
     DELETE_ZONE,
     DUE,

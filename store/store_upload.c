@@ -428,6 +428,22 @@ store_upload_measured(struct store *store, const struct upload *upload)
     return result;
 }
 
+enum store_result
+store_upload_checked(struct store *store, const struct upload *upload,
+                     int64_t check_ms)
+{
+    enum store_result result;
+    sqlite3_stmt *s;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, CHECKED);
+    bind_key(s, upload->zone, upload->id, upload->attempt);
+    sqlite3_bind_int64(s, 4, check_ms);
+    result = store_run_locked(s);
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
 int
 store_upload_due(struct store *store, int64_t now_ms, struct upload *uploads,
                  int max)

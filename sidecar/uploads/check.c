@@ -172,17 +172,14 @@ judge(struct uploads *uploads, struct upload *upload, enum life life,
     }
 }
 
+/* What becomes of an attempt that may be over. */
 static void
-check(struct uploads *uploads, struct upload *seen, int64_t now_ms)
+check_end(struct uploads *uploads, const struct upload *seen, enum life life,
+          int64_t now_ms)
 {
     struct upload upload;
     unsigned evicted;
-    enum life life;
 
-    if (measure(uploads, seen, now_ms)) {
-        store_upload_measured(uploads->store, seen);
-    }
-    life = look(uploads, seen, now_ms);
     pthread_mutex_lock(&uploads->lock);
     /* An event may have come since: judge the row as it is now. */
     if (store_upload_get(uploads->store, seen->zone, seen->id, seen->attempt,
@@ -194,6 +191,24 @@ check(struct uploads *uploads, struct upload *seen, int64_t now_ms)
         }
     }
     pthread_mutex_unlock(&uploads->lock);
+}
+
+static void
+check(struct uploads *uploads, struct upload *seen, int64_t now_ms)
+{
+    int64_t next_ms = now_ms + uploads->options.check_interval_ms;
+    enum life life;
+
+    if (measure(uploads, seen, now_ms)) {
+        store_upload_measured(uploads->store, seen);
+    }
+    life = look(uploads, seen, now_ms);
+    if (life != LIFE_ALIVE || seen->gone_ms != 0) {
+        check_end(uploads, seen, life, now_ms);
+    } else if (store_upload_checked(uploads->store, seen, next_ms) !=
+               STORE_OK) {
+        log_store_error(uploads, "writing a checked upload");
+    }
 }
 
 void

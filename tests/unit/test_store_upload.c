@@ -257,6 +257,41 @@ test_measured_edges(void **state)
     ASSERT_INT("the file stays", got.spool_row, 7);
 }
 
+static const struct checked_row {
+    const char *name;
+    int64_t gone_ms;
+    int64_t finished_ms;
+    bool written;
+} checked_rows[] = {
+    { "runs", 0, 0, true },
+    { "suspected since", 150, 0, false },
+    { "finished since", 0, 200, false },
+};
+
+static void
+test_checked(void **state)
+{
+    for (size_t i = 0; i < COUNT(checked_rows); i++) {
+        const struct checked_row *row = &checked_rows[i];
+        struct upload upload = running(LARGE, row->name, 1, 100);
+        int64_t check_ms;
+        struct upload got;
+
+        upload.gone_ms = row->gone_ms;
+        upload.finished_ms = row->finished_ms;
+        upload.check_ms = row->finished_ms != 0 ? 0 : 300;
+        check_ms = upload.check_ms;
+        put(*state, &upload);
+        upload.received_bytes = 99; /* is not written */
+        ASSERT_INT(row->name, store_upload_checked(*state, &upload, 5300),
+                   STORE_OK);
+        get(*state, &upload, &got);
+        ASSERT_INT(row->name, got.check_ms, row->written ? 5300 : check_ms);
+        ASSERT_INT(row->name, got.received_bytes, 0);
+        ASSERT_INT(row->name, got.gone_ms, row->gone_ms);
+    }
+}
+
 /* Attempts of one ID as "r" or "f" and the time of its start or its end. */
 static const struct find_row {
     const char *name;
@@ -427,12 +462,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORE_TEST(test_round_trip),    STORE_TEST(test_no_socket),
-        STORE_TEST(test_not_found),     STORE_TEST(test_delete),
-        STORE_TEST(test_put_received),  STORE_TEST(test_measured_fields),
-        STORE_TEST(test_measured),      STORE_TEST(test_measured_edges),
-        STORE_TEST(test_find),          STORE_TEST(test_attempts),
-        STORE_TEST(test_on_connection), STORE_TEST(test_due),
+        STORE_TEST(test_round_trip),   STORE_TEST(test_no_socket),
+        STORE_TEST(test_not_found),    STORE_TEST(test_delete),
+        STORE_TEST(test_put_received), STORE_TEST(test_measured_fields),
+        STORE_TEST(test_measured),     STORE_TEST(test_measured_edges),
+        STORE_TEST(test_checked),      STORE_TEST(test_find),
+        STORE_TEST(test_attempts),     STORE_TEST(test_on_connection),
+        STORE_TEST(test_due),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
