@@ -182,7 +182,7 @@ fuzz: dependencies-fuzz
 # The committed inputs anew, with those that "make fuzz" has found.
 fuzz-minimise: dependencies-fuzz
 	$(MAKE) $(FUZZ_FLAGS) fuzz-targets
-	BUILD=$(FUZZ_BUILD) tests/fuzz/minimise
+	BUILD=$(FUZZ_BUILD) tests/fuzz/minimise $(TESTS)
 
 # A part of the tests with the daemon under valgrind, which is five to fifty
 # times slower: those that measure how much slower have no place here.
