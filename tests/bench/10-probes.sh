@@ -4,6 +4,9 @@
 . "$(dirname "$0")/lib.bash"
 
 UPLOADS=100
+# So many that none is asked for twice within the 20 ms in which the daemon does not
+# look at its gauges again.
+UNSHARED=2000
 CONNECTIONS=32
 MODULE=/usr/lib/nginx/modules/ngx_http_uploadprogress_module.so
 # libfcgi's threads belong to connections: as many as nginx may have open.
@@ -63,6 +66,7 @@ site() {
             "if (!-f $run/upload-progressd.pid) { return 503; }")"
     bench_site
     hold_uploads "$PORT" $UPLOADS held
+    hold_uploads "$PORT" $UNSHARED unshared 20000 1024 1000
 }
 
 module_site() {
@@ -117,7 +121,8 @@ peers_start() {
     wait_until test -S "$WORK/scgi-epoll.sock"
 }
 
-CASES=(static static-snippets module fastcgi-epoll fastcgi-libfcgi scgi-epoll daemon-fastcgi daemon-scgi)
+CASES=(static static-snippets module fastcgi-epoll fastcgi-libfcgi scgi-epoll daemon-fastcgi daemon-fastcgi-unshared
+    daemon-scgi)
 declare -A URL_OF RESPONDER
 
 start() {
@@ -133,11 +138,14 @@ start() {
     RESPONDER[static-snippets]=
     URL_OF[module]=http://127.0.0.1:$MODULE_PORT/progress
     URL_OF[daemon-fastcgi]=$URL/progress
+    URL_OF[daemon-fastcgi-unshared]=$URL/progress
     URL_OF[daemon-scgi]=$URL/scgi-progress
     RESPONDER[module]=
     RESPONDER[daemon-fastcgi]=$DAEMON_PID
+    RESPONDER[daemon-fastcgi-unshared]=$DAEMON_PID
     RESPONDER[daemon-scgi]=$DAEMON_PID
     wait_until in_flight daemon-fastcgi || fail "the daemon does not see the uploads"
+    wait_until state_is unshared-$((UNSHARED - 1)) uploading || fail "the daemon sees not all"
     wait_until in_flight module || fail "the module does not see the uploads"
     peers_start
     for name in "${CASES[@]}"; do
@@ -150,10 +158,11 @@ start() {
 
 # one CASE ROUND SUFFIX CONNECTIONS NAME_OF_CASE
 one() {
-    local folder=$SITE
+    local folder=$SITE ids=(held "$UPLOADS")
 
     [ "$1" != module ] || folder=$WORK/module
-    load "$5" "$2" "$3" "$folder" "${RESPONDER[$1]}" "$4" "${URL_OF[$1]}" held $UPLOADS
+    [ "$1" != daemon-fastcgi-unshared ] || ids=(unshared "$UNSHARED")
+    load "$5" "$2" "$3" "$folder" "${RESPONDER[$1]}" "$4" "${URL_OF[$1]}" "${ids[@]}"
 }
 
 measure() {
@@ -182,8 +191,8 @@ done
 echo "## Probes"
 echo
 echo "wrk -t1 -c$CONNECTIONS -d${SECONDS_EACH}s --latency, kept connections, each of $UPLOADS"
-echo "uploads in flight in turn; \"alone\" with -c1 -d1s. CPU is in seconds for 100,000"
-echo "requests, of nginx's workers and of the responder. Ratios are medians over the"
+echo "uploads in flight in turn, \"unshared\" of $UNSHARED; \"alone\" with -c1 -d1s. CPU is in"
+echo "seconds for 100,000 requests, of nginx's workers and of the responder. Ratios are medians over the"
 echo "rounds, the range in brackets."
 echo
 for workers in 2 1; do

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.bash"
 
 CONNECTIONS=32
-UPLOADS=100
+UPLOADS=2000 # see UNSHARED in 10-probes.sh
 CURVE_ROUNDS=$(((ROUNDS + 1) / 2))
 CURVES=(threads zones locations idle uploads)
 THREADS=(1 2 4 8)
@@ -112,7 +112,7 @@ start() {
         fill "$MORE_PORT" filled "$count" "$URL/known$count"
         MORE_PORT=$((MORE_PORT + 1))
     done
-    hold_uploads "$PORT" $UPLOADS held
+    hold_uploads "$PORT" $UPLOADS held 20000 1024 1000
     SECONDS_MAX=10 wait_until state_is held-$((UPLOADS - 1)) uploading ||
         fail "the daemon does not see the uploads"
 }
