@@ -90,10 +90,13 @@ serve(struct peer *p)
 {
     ssize_t got;
 
-    if (p->left > 0) {
+    if (p->left > 0 && protocol == &http_protocol) {
         /* TCP throws away without copying. */
         got = recv(p->fd, NULL, p->left < THROW_AWAY ? p->left : THROW_AWAY,
                    MSG_TRUNC);
+    } else if (p->left > 0) {
+        got = read(p->fd, p->data,
+                   p->left < PEER_BUFFER ? (size_t)p->left : PEER_BUFFER);
     } else {
         got = read(p->fd, p->data + p->len, sizeof(p->data) - p->len);
     }
@@ -118,7 +121,7 @@ take_connection(int set)
     if (fd < 0) {
         return;
     }
-    if (strcmp(protocol->name, "http") == 0) {
+    if (protocol == &http_protocol) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     }
     p = malloc(sizeof(*p)); /* data is not touched before it is filled */
