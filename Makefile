@@ -163,12 +163,22 @@ run: dependencies-run
 	$(MAKE) all
 	BUILD=$(BUILD) packaging/try-out
 
-test: dependencies-test
-	$(MAKE) all unit-tests fuzz-targets
+# Of the tests without sanitizers a part is run with each of them, too.
 ifeq ($(SAN)$(TESTS),)
+SANITIZERS = address,undefined thread
+endif
+OTHER_BUILDS = $(foreach san,$(SANITIZERS),build-$(subst $(comma),-,$(san)))
+
+test: dependencies-test $(OTHER_BUILDS:build-%=test-build-%)
+	$(MAKE) all unit-tests fuzz-targets
+ifneq ($(OTHER_BUILDS),)
 	$(MAKE) $(FUZZ_FLAGS) fuzz-targets
 endif
-	BUILD=$(BUILD) SAN=$(SAN) tests/run $(TESTS)
+	BUILD=$(BUILD) SAN=$(SAN) BUILDS='$(OTHER_BUILDS)' \
+		VALGRIND='$(if $(OTHER_BUILDS),$(VALGRIND))' tests/run $(TESTS)
+
+test-build-%: dependencies-test
+	$(MAKE) SAN=$(subst -,$(comma),$*) all unit-tests fuzz-targets
 
 unit-tests: $(UNIT_TESTS) $(FAULT_TOOLS)
 
