@@ -14,12 +14,14 @@
 #include "io.h"
 #include "log.h"
 #include "log_pace.h"
+#include "worker_folder.h"
 
 static const char deleted[] = " (deleted)";
 
 enum {
     LINK_MAX_BYTES = SPOOL_PATH_MAX + sizeof(deleted),
     TEMPORARY_DIGITS = 10, /* nginx's numbers, at least */
+    NUMBER_BYTES = 24,     /* a descriptor's number as text */
 };
 
 static struct log_pace pace;
@@ -173,24 +175,60 @@ read_by_name(const struct spool *spool, int64_t *size_bytes)
     return SPOOL_OPEN;
 }
 
+/* stat(2) of a worker's descriptor; sets the folder that it stands in. */
+static int
+stat_descriptor(const struct spool *spool, char name[NUMBER_BYTES], int *folder,
+                struct stat *st)
+{
+    int result = -1;
+
+    snprintf(name, NUMBER_BYTES, "%" PRId64, spool->fd);
+    for (int i = 0; i < 2 && result < 0; i++) {
+        *folder = worker_folder(spool->pid);
+        if (*folder < 0) {
+            return -1;
+        }
+        result = fstatat(*folder, name, st, 0);
+        if (result < 0) {
+            /* It may be that of another process with this number. */
+            worker_folder_drop(spool->pid);
+        }
+    }
+    return result;
+}
+
+/* Whether it is our file still that the descriptor's number stands for. */
+static bool
+is_same(const struct spool *spool, int folder, const char *name,
+        const struct stat *st)
+{
+    char text[LINK_MAX_BYTES];
+    struct stat held;
+
+    if (spool->held_fd >= 0 && fstat((int)spool->held_fd, &held) == 0) {
+        return held.st_ino == st->st_ino && held.st_dev == st->st_dev;
+    }
+    /* Size first: were the number used anew in between, the name tells. */
+    return names(text, readlinkat(folder, name, text, sizeof(text)),
+                 spool->path);
+}
+
 enum spool_answer
 spool_gauge_read(const struct spool *spool, int64_t *size_bytes)
 {
-    char name[64];
-    char text[LINK_MAX_BYTES];
+    char name[NUMBER_BYTES];
+    int folder = -1;
     struct stat st;
 
     if (spool->fd < 0) {
         return read_by_name(spool, size_bytes);
     }
-    snprintf(name, sizeof(name), "/proc/%" PRId64 "/fd/%" PRId64, spool->pid,
-             spool->fd);
-    /* Size first: were the number used anew in between, the name tells. */
-    if (stat(name, &st) < 0) {
-        return errno == EACCES || errno == EPERM ? SPOOL_UNKNOWN : SPOOL_GONE;
+    if (stat_descriptor(spool, name, &folder, &st) < 0) {
+        bool hidden = errno == EACCES || errno == EPERM;
+
+        return hidden || is_shortage(errno) ? SPOOL_UNKNOWN : SPOOL_GONE;
     }
-    if (!S_ISREG(st.st_mode) ||
-        !names(text, readlink(name, text, sizeof(text)), spool->path)) {
+    if (!S_ISREG(st.st_mode) || !is_same(spool, folder, name, &st)) {
         return SPOOL_GONE;
     }
     *size_bytes = st.st_size;

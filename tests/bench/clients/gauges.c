@@ -36,6 +36,7 @@ enum {
     FIRST = 1000000000, /* temporary files are numbers of ten digits */
     FINDS = 20,
     OWN_FILES = 100,
+    HELD = 1000,
     STEP = 7919 /* through all, in no order; a prime */
 };
 
@@ -193,7 +194,7 @@ open_all(void)
         open_connection(i);
         file_name(spools[i].path, sizeof(spools[i].path), i);
         spools[i].pid = children[1];
-        spools[i].fd = -1;
+        spools[i].fd = spools[i].held_fd = -1;
     }
     for (int i = 0; i < OWN_FILES; i++) {
         open_own_file(i);
@@ -265,6 +266,22 @@ read_spool(long i)
              bytes != FILE_SIZE;
 }
 
+/* As the daemon does for as many as it has descriptors for. */
+static void
+hold_some(void)
+{
+    for (int i = 0; i < HELD && i < count; i++) {
+        spools[i].held_fd = spool_gauge_hold(&spools[i]);
+        wrong += spools[i].held_fd < 0;
+    }
+}
+
+static void
+read_held(long i)
+{
+    read_spool(i % HELD);
+}
+
 static void
 read_fstat(long i)
 {
@@ -320,6 +337,8 @@ main(int argc, char **argv)
     measure("socket_gauge", read_socket, count);
     measure("fstat", read_fstat, count);
     measure("spool_gauge", read_spool, count);
+    hold_some();
+    measure("spool_gauge_held", read_held, count);
     measure("spool_gauge_find", find_spool, FINDS);
     printf("wrong=%ld\n", wrong);
     return 0;
