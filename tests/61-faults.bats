@@ -58,7 +58,6 @@ busiest_worker() {
 }
 
 @test "the daemon is killed and started again under 100 uploads and probes" {
-    SITE_WORKERS=2
     site_start
     faults_start restart
     kill -9 "$DAEMON_PID"
@@ -68,6 +67,9 @@ busiest_worker() {
     daemon_start
     # The file of the one that was killed is there all the time.
     wait_until grep -qx "$DAEMON_PID" "$SITE/run/upload-progressd.pid"
+    # The refusal of the last line that was sent in vain fails the next send() of
+    # that worker.
+    curl -sS -d x -o /dev/null "$URL/upload?X-Progress-ID=first"
     tell restarted
     faults_end
 }
