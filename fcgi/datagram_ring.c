@@ -112,7 +112,8 @@ take_locked(struct datagram_ring *ring, char *data, size_t size)
 }
 
 int
-datagram_ring_take(struct datagram_ring *ring, char *data, size_t size)
+datagram_ring_take(struct datagram_ring *ring, char *data, size_t size,
+                   bool *more)
 {
     int taken = -1;
 
@@ -123,6 +124,7 @@ datagram_ring_take(struct datagram_ring *ring, char *data, size_t size)
     if (!is_empty_locked(ring)) {
         taken = (int)take_locked(ring, data, size);
     }
+    *more = !is_empty_locked(ring);
     pthread_mutex_unlock(&ring->lock);
     return taken;
 }

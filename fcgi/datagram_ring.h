@@ -22,10 +22,12 @@ bool datagram_ring_put(struct datagram_ring *ring, const char *data,
                        size_t len);
 
 /*
- * Waits for a datagram and copies at most size bytes of it out. Returns its
- * length, or -1 once the ring is closed and empty.
+ * Waits for a datagram and copies at most size bytes of it out; sets *more to
+ * whether another one is there already. Returns its length, or -1 once the ring
+ * is closed and empty.
  */
-int datagram_ring_take(struct datagram_ring *ring, char *data, size_t size);
+int datagram_ring_take(struct datagram_ring *ring, char *data, size_t size,
+                       bool *more);
 
 /* Lets a closed ring be used again. */
 void datagram_ring_open(struct datagram_ring *ring);

@@ -23,6 +23,7 @@
 enum {
     SOCKETS_MAX = 16,
     BATCH = 64,            /* datagrams per recvmmsg(2) */
+    BURST_MAX = 64,        /* messages of a burst */
     DATAGRAM_MAX = 65536,  /* bytes: no datagram is cut short */
     RING_BYTES = 16 << 20, /* two receive buffers of the default size */
     QUIET_MS = 1000,       /* without an event: a burst is over */
@@ -38,8 +39,7 @@ struct event_socket {
 
 struct syslog_server {
     io_log_fn log;
-    syslog_message_fn message;
-    void *context;
+    struct syslog_handler handler;
     struct event_socket sockets[SOCKETS_MAX];
     nfds_t socket_count;
     int stop_fd; /* eventfd */
@@ -57,7 +57,7 @@ struct syslog_server {
 };
 
 struct syslog_server *
-syslog_server_new(io_log_fn log, syslog_message_fn message, void *context)
+syslog_server_new(io_log_fn log, const struct syslog_handler *handler)
 {
     struct syslog_server *server = calloc(1, sizeof(*server));
 
@@ -65,8 +65,7 @@ syslog_server_new(io_log_fn log, syslog_message_fn message, void *context)
         return NULL;
     }
     server->log = log;
-    server->message = message;
-    server->context = context;
+    server->handler = *handler;
     server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     server->ring = datagram_ring_new(RING_BYTES);
     server->buffers = malloc(BATCH * sizeof(*server->buffers));
@@ -339,13 +338,27 @@ static void *
 parse(void *argument)
 {
     struct syslog_server *server = argument;
+    const struct syslog_handler *handler = &server->handler;
     char message[DATAGRAM_MAX + 1];
+    int in_burst = 0; /* messages of it so far */
+    bool more = false;
     int len;
 
-    while ((len = datagram_ring_take(server->ring, message, DATAGRAM_MAX)) >=
-           0) {
+    while ((len = datagram_ring_take(server->ring, message, DATAGRAM_MAX,
+                                     &more)) >= 0) {
+        if (more && in_burst == 0 && handler->burst_begin != NULL) {
+            handler->burst_begin(handler->context);
+            in_burst = 1;
+        }
         message[len] = '\0';
-        server->message(server->context, message);
+        handler->message(handler->context, message);
+        if (in_burst > 0 && (!more || ++in_burst > BURST_MAX)) {
+            handler->burst_end(handler->context);
+            in_burst = 0;
+        }
+    }
+    if (in_burst > 0) {
+        handler->burst_end(handler->context);
     }
     return NULL;
 }

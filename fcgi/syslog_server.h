@@ -14,13 +14,19 @@
 
 struct syslog_server;
 
-/* Called on the parsing thread with one NUL-terminated message. */
-typedef void (*syslog_message_fn)(void *context, char *message);
+/* The application. Called on the parsing thread. */
+struct syslog_handler {
+    /* One NUL-terminated message. */
+    void (*message)(void *context, char *message);
+    /* Optional. Several messages follow at once, and are over. */
+    void (*burst_begin)(void *context);
+    void (*burst_end)(void *context);
+    void *context;
+};
 
 /* Makes a server. Returns NULL with errno set. */
 struct syslog_server *syslog_server_new(io_log_fn log,
-                                        syslog_message_fn message,
-                                        void *context);
+                                        const struct syslog_handler *handler);
 
 /* What to receive on. */
 struct syslog_listen {

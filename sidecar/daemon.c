@@ -259,10 +259,15 @@ static int
 open_sockets(struct daemon *daemon)
 {
     struct server_options options = server_options(daemon, daemon->config);
+    const struct syslog_handler lines = {
+        .message = sidecar_log_line,
+        .burst_begin = sidecar_burst_begin,
+        .burst_end = sidecar_burst_end,
+        .context = &daemon->sidecar,
+    };
 
     daemon->io = io_new();
-    daemon->syslog =
-        syslog_server_new(log_write, sidecar_log_line, &daemon->sidecar);
+    daemon->syslog = syslog_server_new(log_write, &lines);
     if (daemon->io == NULL || daemon->syslog == NULL) {
         log_write(LOG_EMERG, "the event loop cannot be made: %m");
         return -1;

@@ -15,10 +15,7 @@
     "id = ?5 OR (id = '' AND (?6 = 0 OR request_hash IN (0, ?6)))"
 
 const char *const store_statement_sql[STATEMENTS] = {
-    [FIND] = "SELECT " UPLOAD_FIELDS " FROM upload WHERE zone = ? AND id = ?"
-             " ORDER BY finished_ms > 0,"
-             " CASE WHEN finished_ms > 0 THEN -finished_ms ELSE started_ms END"
-             " LIMIT 1",
+    [FIND] = "SELECT " UPLOAD_FIELDS " FROM upload WHERE zone = ? AND id = ?",
     [GET] = "SELECT " UPLOAD_FIELDS " FROM upload"
             " WHERE zone = ? AND id = ? AND attempt = ?",
     [ATTEMPTS] = "SELECT " UPLOAD_FIELDS " FROM upload"
@@ -35,6 +32,8 @@ const char *const store_statement_sql[STATEMENTS] = {
         " spool_certain = iif(?11, ?13, spool_certain), updated_ms = ?12"
         " WHERE zone = ?1 AND id = ?2 AND attempt = ?3 AND finished_ms = 0"
         " AND received_bytes <= ?4",
+    [BEGIN] = "BEGIN",
+    [COMMIT] = "COMMIT",
     [CHECKED] = "UPDATE upload SET check_ms = ?4"
                 " WHERE zone = ?1 AND id = ?2 AND attempt = ?3"
                 " AND check_ms > 0 AND gone_ms = 0",

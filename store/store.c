@@ -109,3 +109,45 @@ store_run_locked(sqlite3_stmt *statement)
     sqlite3_reset(statement);
     return code == SQLITE_DONE ? STORE_OK : STORE_ERROR;
 }
+
+/* SQLite ends a transaction by itself where memory runs out. */
+static bool
+is_in_transaction(const struct store *store)
+{
+    return sqlite3_get_autocommit(store->db) == 0;
+}
+
+void
+store_batch_suspend_locked(struct store *store)
+{
+    if (is_in_transaction(store)) {
+        store_run_locked(store_statement_locked(store, COMMIT));
+    }
+}
+
+void
+store_batch_resume_locked(struct store *store)
+{
+    if (store->batches > 0 && !is_in_transaction(store)) {
+        store_run_locked(store_statement_locked(store, BEGIN));
+    }
+}
+
+void
+store_batch_begin(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    store->batches++;
+    store_batch_resume_locked(store);
+    pthread_mutex_unlock(&store->lock);
+}
+
+void
+store_batch_end(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    if (--store->batches == 0) {
+        store_batch_suspend_locked(store);
+    }
+    pthread_mutex_unlock(&store->lock);
+}

@@ -103,6 +103,14 @@ int store_zone_find(const struct store *store, const char *name);
 int64_t store_zone_used(struct store *store, int zone);
 
 /*
+ * What is changed between the two, by whomever, costs half as much as it is
+ * made one transaction; everybody sees it at once all the same. Batches may
+ * overlap. Thread-safe.
+ */
+void store_batch_begin(struct store *store);
+void store_batch_end(struct store *store);
+
+/*
  * The attempt that a probe asks for: the earliest started that runs, else the
  * one that finished last.
  */

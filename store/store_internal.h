@@ -18,6 +18,8 @@ enum statement {
     PUT,
     MEASURED,
     CHECKED,
+    BEGIN,
+    COMMIT,
     DELETE,
     DELETE_ZONE,
     DUE,
@@ -59,6 +61,7 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     int spool_count;
+    int batches; /* that have begun */
 };
 
 extern const char *const store_statement_sql[STATEMENTS];
@@ -94,6 +97,13 @@ void store_changed_locked(struct store *store, int zone, const char *id);
 
 /* Says it of all uploads. */
 void store_all_changed_locked(struct store *store);
+
+/*
+ * Around what cannot be done within the transaction of a batch. The batch goes
+ * on in another one.
+ */
+void store_batch_suspend_locked(struct store *store);
+void store_batch_resume_locked(struct store *store);
 
 /* Runs a statement that returns no rows, and resets it. */
 enum store_result store_run_locked(sqlite3_stmt *statement);

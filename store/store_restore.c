@@ -299,6 +299,7 @@ load_locked(struct store *store, sqlite3 *from, int64_t shift_ms,
     for (int i = 0; i < ZONES_MAX; i++) {
         used_bytes[i] = store->zones[i].used_bytes;
     }
+    store_batch_suspend_locked(store);
     good = sqlite3_exec(store->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
            read_zones(store, from, zones) == 0 &&
            load_uploads_locked(store, from, shift_ms, zones, loaded) == 0 &&
@@ -338,6 +339,7 @@ load_from(struct store *store, sqlite3 *from, const struct store_moment *now,
     }
     pthread_mutex_lock(&store->lock);
     result = load_locked(store, from, shift_since(&then, now), loaded);
+    store_batch_resume_locked(store);
     pthread_mutex_unlock(&store->lock);
     return result < 0
                ? store_refuse(message, "it is damaged: a row of it cannot be")

@@ -61,17 +61,21 @@ copy_to(struct store *store, sqlite3 *to, const struct store_moment *now)
     int code;
 
     pthread_mutex_lock(&store->lock);
+    store_batch_suspend_locked(store);
     code = write_moment_locked(store, now);
     backup = code == SQLITE_OK
                  ? sqlite3_backup_init(to, "main", store->db, "main")
                  : NULL;
+    store_batch_resume_locked(store);
     pthread_mutex_unlock(&store->lock);
     if (backup == NULL) {
         return code != SQLITE_OK ? code : sqlite3_errcode(to);
     }
     do {
         pthread_mutex_lock(&store->lock);
+        store_batch_suspend_locked(store);
         code = sqlite3_backup_step(backup, PAGES_PER_STEP);
+        store_batch_resume_locked(store);
         pthread_mutex_unlock(&store->lock);
     } while (code == SQLITE_OK);
     pthread_mutex_lock(&store->lock);

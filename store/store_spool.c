@@ -143,6 +143,10 @@ store_spool_of_upload(struct store *store, const struct upload *upload,
     int count;
 
     pthread_mutex_lock(&store->lock);
+    if (store->spool_count == 0) {
+        pthread_mutex_unlock(&store->lock);
+        return 0;
+    }
     s = store_statement_locked(store, SPOOL_OF_UPLOAD);
     bind_match(s, upload->pid, upload->connection, upload->id,
                upload->request_hash);

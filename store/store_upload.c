@@ -14,6 +14,7 @@ enum {
      */
     ROW_COST_BYTES = 288,
     ID_COST_BYTES = 4,
+    SWEEP_BATCH = 64,
 };
 
 static int64_t
@@ -138,19 +139,42 @@ store_all_changed_locked(struct store *store)
     }
 }
 
+/* Whether a probe asks for the one rather than for the other. */
+static bool
+comes_first(const struct upload *one, const struct upload *other)
+{
+    if ((one->finished_ms > 0) != (other->finished_ms > 0)) {
+        return other->finished_ms > 0;
+    }
+    return one->finished_ms > 0 ? one->finished_ms > other->finished_ms
+                                : one->started_ms < other->started_ms;
+}
+
 enum store_result
 store_upload_find(struct store *store, int zone, const char *id,
                   struct upload *upload)
 {
+    struct upload other;
     sqlite3_stmt *s;
-    int count;
+    int count = 0;
+    int code;
 
     pthread_mutex_lock(&store->lock);
     s = store_statement_locked(store, FIND);
     bind_key(s, zone, id, NULL);
-    count = read_rows(s, upload, 1);
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        if (count++ == 0) {
+            read_row(s, upload);
+            continue;
+        }
+        read_row(s, &other);
+        if (comes_first(&other, upload)) {
+            *upload = other;
+        }
+    }
+    sqlite3_reset(s);
     pthread_mutex_unlock(&store->lock);
-    return found(count);
+    return found(code == SQLITE_DONE ? count : -1);
 }
 
 bool
@@ -493,6 +517,24 @@ sweep_one_locked(struct store *store, int zone, int64_t now_ms)
     return delete_first_locked(store, s);
 }
 
+static enum store_result
+sweep_some(struct store *store, int zone, int64_t now_ms, int max, int *swept)
+{
+    enum store_result result = STORE_OK;
+
+    store_batch_begin(store);
+    for (int i = 0; i < SWEEP_BATCH && result == STORE_OK; i++) {
+        /* A lock for each row: a probe never waits for a whole sweep. */
+        pthread_mutex_lock(&store->lock);
+        result = *swept < max ? sweep_one_locked(store, zone, now_ms)
+                              : STORE_NOT_FOUND;
+        pthread_mutex_unlock(&store->lock);
+        *swept += result == STORE_OK;
+    }
+    store_batch_end(store);
+    return result;
+}
+
 int
 store_sweep(struct store *store, int64_t now_ms, int max)
 {
@@ -504,12 +546,7 @@ store_sweep(struct store *store, int64_t now_ms, int max)
             continue;
         }
         do {
-            /* A lock for each row: a probe never waits for a whole sweep. */
-            pthread_mutex_lock(&store->lock);
-            result = swept < max ? sweep_one_locked(store, zone, now_ms)
-                                 : STORE_NOT_FOUND;
-            pthread_mutex_unlock(&store->lock);
-            swept += result == STORE_OK;
+            result = sweep_some(store, zone, now_ms, max, &swept);
         } while (result == STORE_OK);
         if (result == STORE_ERROR) {
             return -1;

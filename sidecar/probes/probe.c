@@ -359,3 +359,19 @@ sidecar_log_line(void *context, char *message)
         break;
     }
 }
+
+void
+sidecar_burst_begin(void *context)
+{
+    const struct sidecar *sidecar = context;
+
+    store_batch_begin(sidecar->store);
+}
+
+void
+sidecar_burst_end(void *context)
+{
+    const struct sidecar *sidecar = context;
+
+    store_batch_end(sidecar->store);
+}

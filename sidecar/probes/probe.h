@@ -29,4 +29,8 @@ bool sidecar_body(void *sidecar, const struct request *request);
  * are passed over. */
 void sidecar_log_line(void *sidecar, char *message);
 
+/* Around several lines that come at once: they are stored in one step. */
+void sidecar_burst_begin(void *sidecar);
+void sidecar_burst_end(void *sidecar);
+
 #endif

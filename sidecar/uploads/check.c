@@ -221,9 +221,11 @@ check_due(struct uploads *uploads, int64_t now_ms)
     /* By time, not by number, or many uploads would be looked at seldom. */
     do {
         count = store_upload_due(uploads->store, now_ms, due, DUE_AT_ONCE);
+        store_batch_begin(uploads->store);
         for (int i = 0; i < count; i++) {
             check(uploads, &due[i], now_ms);
         }
+        store_batch_end(uploads->store);
     } while (count == DUE_AT_ONCE &&
              uploads->options.clock_ms() - began_ms < DUE_MS_PER_TICK);
     free(due);

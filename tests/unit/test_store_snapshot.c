@@ -50,6 +50,39 @@ load(struct store *store, const char *path, const struct store_moment *now,
     }
 }
 
+/* Batches that overlap: all of them is seen at once, saved, and stays. */
+static void
+test_batches(void **state)
+{
+    struct upload one = running(SMALL, "one", 1, 900000);
+    struct upload two = running(SMALL, "two", 1, 900000);
+    struct upload three = running(SMALL, "three", 1, 900000);
+    struct store_loaded loaded;
+    struct store *other;
+    char path[sizeof(UNIT_FILE)];
+
+    assert_int_equal(open_other(&other), 0);
+    store_batch_begin(*state);
+    put(*state, &one);
+    store_batch_begin(*state);
+    put(*state, &two);
+    assert_true(is_stored(*state, &one) && is_stored(*state, &two));
+    store_batch_end(*state);
+    save(*state, temporary(path));
+    put(*state, &three);
+    load(other, path, &saved_at, &loaded);
+    assert_true(is_stored(other, &one) && is_stored(other, &two));
+    assert_false(is_stored(other, &three));
+    /* What is taken over within a batch is whole or nothing, too. */
+    load(*state, path, &saved_at, &loaded);
+    store_batch_end(*state);
+    save(*state, path);
+    load(other, path, &saved_at, &loaded);
+    assert_true(is_stored(other, &three));
+    unlink(path);
+    store_free(other);
+}
+
 /* A running upload with something in every field. */
 static struct upload
 full_row(void)
@@ -442,11 +475,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORE_TEST(test_round_trip),       STORE_TEST(test_time_has_passed),
-        STORE_TEST(test_boots_without_id), STORE_TEST(test_zone_gone),
-        STORE_TEST(test_memory_file),      STORE_TEST(test_refused),
-        STORE_TEST(test_a_smaller_zone),   STORE_TEST(test_beyond_all_time),
-        STORE_TEST(test_beside),           STORE_TEST(test_no_file),
+        STORE_TEST(test_batches),         STORE_TEST(test_round_trip),
+        STORE_TEST(test_time_has_passed), STORE_TEST(test_boots_without_id),
+        STORE_TEST(test_zone_gone),       STORE_TEST(test_memory_file),
+        STORE_TEST(test_refused),         STORE_TEST(test_a_smaller_zone),
+        STORE_TEST(test_beyond_all_time), STORE_TEST(test_beside),
+        STORE_TEST(test_no_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
