@@ -404,9 +404,9 @@ daemon_free(struct daemon *daemon)
     io_timer_release(&daemon->timer);
     syslog_server_free(daemon->syslog);
     server_free(daemon->server);
-    io_free(daemon->io);
     uploads_free(daemon->sidecar.uploads);
-    destroyed_sockets_free(daemon->destroyed);
+    destroyed_sockets_free(daemon->destroyed); /* takes it out of the set */
+    io_free(daemon->io);
     store_free(daemon->sidecar.store);
     trust_free(daemon->sidecar.trust);
     config_free(daemon->config);
