@@ -27,6 +27,7 @@ enum {
     DATAGRAM_MAX = 65536,  /* bytes: no datagram is cut short */
     RING_BYTES = 16 << 20, /* two receive buffers of the default size */
     QUIET_MS = 1000,       /* without an event: a burst is over */
+    NAP_MS = 1,            /* between two looks at sockets that can wait */
     UNIX_QUEUE_MIN = 512,  /* messages, before a short queue is warned of */
 };
 
@@ -301,18 +302,41 @@ tell_dropped(struct syslog_server *server)
     }
 }
 
+/*
+ * What to wait for: first what cannot wait, which is the stop and sockets whose
+ * queue is short. Returns how many those are.
+ */
+static nfds_t
+find_sources(struct syslog_server *server, struct pollfd *fds,
+             const struct event_socket **sockets)
+{
+    nfds_t count = 1;
+    nfds_t urgent = 1;
+
+    fds[0] = (struct pollfd){ server->stop_fd, POLLIN, 0 };
+    for (int is_unix = 1; is_unix >= 0; is_unix--) {
+        for (nfds_t i = 0; i < server->socket_count; i++) {
+            const struct event_socket *s = &server->sockets[i];
+
+            if ((address_path(&s->address) != NULL) == is_unix) {
+                fds[count] = (struct pollfd){ s->fd, POLLIN, 0 };
+                sockets[count++] = s;
+            }
+        }
+        urgent = is_unix ? count : urgent;
+    }
+    return urgent;
+}
+
 static void *
 drain(void *argument)
 {
     struct syslog_server *server = argument;
+    const struct event_socket *sockets[SOCKETS_MAX + 1];
     struct pollfd fds[SOCKETS_MAX + 1];
-    struct pollfd *stop = &fds[server->socket_count];
+    nfds_t urgent = find_sources(server, fds, sockets);
 
-    for (nfds_t i = 0; i < server->socket_count; i++) {
-        fds[i] = (struct pollfd){ server->sockets[i].fd, POLLIN, 0 };
-    }
-    *stop = (struct pollfd){ server->stop_fd, POLLIN, 0 };
-    while (stop->revents == 0) {
+    while (fds[0].revents == 0) {
         bool untold =
             datagram_ring_dropped(server->ring) != server->dropped_told;
         int ready = poll(fds, server->socket_count + 1, untold ? QUIET_MS : -1);
@@ -323,11 +347,21 @@ drain(void *argument)
         if (ready == 0) {
             tell_dropped(server);
         }
-        for (nfds_t i = 0; i < server->socket_count; i++) {
+        for (nfds_t i = 1; i <= server->socket_count; i++) {
             if (fds[i].revents != 0) {
-                drain_socket(server, &server->sockets[i]);
+                drain_socket(server, sockets[i]);
             }
         }
+        /*
+         * Whom nobody waits for has nobody to wake: of many lines that costs
+         * nginx more than the sending itself.
+         */
+        if (ready > 0 && fds[0].revents == 0) {
+            poll(fds, urgent, NAP_MS);
+        }
+    }
+    for (nfds_t i = 1; i <= server->socket_count; i++) {
+        drain_socket(server, sockets[i]); /* what came before the stop */
     }
     tell_dropped(server);
     datagram_ring_close(server->ring);
