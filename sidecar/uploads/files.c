@@ -8,7 +8,7 @@
 
 enum {
     PEERS_MAX = 128, /* running attempts of one connection: nginx's streams */
-    SCAN_MAX = 64,   /* new files found in one pass */
+    SCAN_MAX = 1024, /* new files found in one pass */
     SCAN_PACE = 10,  /* a worker is scanned 1/10 of the time at most */
 };
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "alloc.h"
 #include "io.h"
 #include "log.h"
 #include "log_pace.h"
@@ -235,15 +236,67 @@ spool_gauge_read(const struct spool *spool, int64_t *size_bytes)
     return SPOOL_OPEN;
 }
 
-static void
-match(int folder, const char *name, struct spool *spools, int count, int *left)
+static int
+compare_paths(const void *a, const void *b)
 {
-    char text[LINK_MAX_BYTES];
-    ssize_t len = readlinkat(folder, name, text, sizeof(text));
+    return strcmp((*(struct spool *const *)a)->path,
+                  (*(struct spool *const *)b)->path);
+}
+
+/* Sorts the files by their paths; the list is to be freed. */
+static struct spool **
+sort_by_path(struct spool *spools, int count)
+{
+    struct spool **sorted = alloc_zeroed((size_t)count, sizeof(*sorted));
 
     for (int i = 0; i < count; i++) {
-        if (spools[i].fd < 0 && names(text, len, spools[i].path)) {
-            spools[i].fd = strtoll(name, NULL, 10);
+        sorted[i] = &spools[i];
+    }
+    qsort(sorted, (size_t)count, sizeof(*sorted), compare_paths);
+    return sorted;
+}
+
+/* What a descriptor's link names, also after its deletion. */
+static bool
+read_link(int folder, const char *name, char path[LINK_MAX_BYTES + 1])
+{
+    size_t deleted_len = sizeof(deleted) - 1;
+    ssize_t len = readlinkat(folder, name, path, LINK_MAX_BYTES);
+
+    if (len <= 0 || path[0] != '/') {
+        return false;
+    }
+    if ((size_t)len > deleted_len &&
+        memcmp(path + len - deleted_len, deleted, deleted_len) == 0) {
+        len -= (ssize_t)deleted_len;
+    }
+    path[len] = '\0';
+    return true;
+}
+
+/* Of several that have the same path each gets a descriptor of its own. */
+static void
+match(int folder, const char *name, struct spool **sorted, int count, int *left)
+{
+    char path[LINK_MAX_BYTES + 1];
+    int low = 0;
+    int high = count;
+
+    if (!read_link(folder, name, path)) {
+        return;
+    }
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+
+        if (strcmp(sorted[middle]->path, path) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    for (; low < count && strcmp(sorted[low]->path, path) == 0; low++) {
+        if (sorted[low]->fd < 0) {
+            sorted[low]->fd = strtoll(name, NULL, 10);
             (*left)--;
             return;
         }
@@ -255,6 +308,7 @@ spool_gauge_find(int64_t pid, struct spool *spools, int count)
 {
     char name[32];
     const struct dirent *entry;
+    struct spool **sorted;
     int left = count;
     DIR *folder;
 
@@ -276,12 +330,14 @@ spool_gauge_find(int64_t pid, struct spool *spools, int count)
     }
     atomic_store(&found_any, true);
     log_pace_well(&pace, io_now_ms());
+    sorted = sort_by_path(spools, count);
     /* The stream is this thread's. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     while (left > 0 && (entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] != '.') {
-            match(dirfd(folder), entry->d_name, spools, count, &left);
+            match(dirfd(folder), entry->d_name, sorted, count, &left);
         }
     }
+    free(sorted);
     closedir(folder);
     return SPOOL_OPEN;
 }

@@ -110,7 +110,7 @@ peers_start() {
     local answer=$WORK/answer
 
     curl -sS -i "$URL/progress?X-Progress-ID=held-0" |
-        sed -e '1,/^\r$/{/^HTTP\|^Server:\|^Date:\|^Connection:\|^Content-Length:/d}' > "$answer"
+        sed -e '1,/^\r$/{/^HTTP\|^Server:\|^Date:\|^Connection:/d}' > "$answer"
     background "$TOOLS/constant" fastcgi "unix:$WORK/fastcgi-epoll.sock" "$answer"
     RESPONDER[fastcgi-epoll]=$STARTED
     background "$TOOLS/libfcgi" "unix:$WORK/fastcgi-libfcgi.sock" "$answer" $POOL
