@@ -304,14 +304,13 @@ tell_dropped(struct syslog_server *server)
 
 /*
  * What to wait for: first what cannot wait, which is the stop and sockets whose
- * queue is short. Returns how many those are.
+ * queue is short. Sets how many those are; returns how many all are.
  */
 static nfds_t
 find_sources(struct syslog_server *server, struct pollfd *fds,
-             const struct event_socket **sockets)
+             const struct event_socket **sockets, nfds_t *urgent)
 {
     nfds_t count = 1;
-    nfds_t urgent = 1;
 
     fds[0] = (struct pollfd){ server->stop_fd, POLLIN, 0 };
     for (int is_unix = 1; is_unix >= 0; is_unix--) {
@@ -323,23 +322,26 @@ find_sources(struct syslog_server *server, struct pollfd *fds,
                 sockets[count++] = s;
             }
         }
-        urgent = is_unix ? count : urgent;
+        if (is_unix) {
+            *urgent = count;
+        }
     }
-    return urgent;
+    return count;
 }
 
 static void *
 drain(void *argument)
 {
     struct syslog_server *server = argument;
-    const struct event_socket *sockets[SOCKETS_MAX + 1];
+    const struct event_socket *sockets[SOCKETS_MAX + 1] = { NULL };
     struct pollfd fds[SOCKETS_MAX + 1];
-    nfds_t urgent = find_sources(server, fds, sockets);
+    nfds_t urgent = 1;
+    nfds_t count = find_sources(server, fds, sockets, &urgent);
 
     while (fds[0].revents == 0) {
         bool untold =
             datagram_ring_dropped(server->ring) != server->dropped_told;
-        int ready = poll(fds, server->socket_count + 1, untold ? QUIET_MS : -1);
+        int ready = poll(fds, count, untold ? QUIET_MS : -1);
 
         if (ready < 0) {
             continue;
@@ -347,7 +349,7 @@ drain(void *argument)
         if (ready == 0) {
             tell_dropped(server);
         }
-        for (nfds_t i = 1; i <= server->socket_count; i++) {
+        for (nfds_t i = 1; i < count; i++) {
             if (fds[i].revents != 0) {
                 drain_socket(server, sockets[i]);
             }
@@ -360,7 +362,7 @@ drain(void *argument)
             poll(fds, urgent, NAP_MS);
         }
     }
-    for (nfds_t i = 1; i <= server->socket_count; i++) {
+    for (nfds_t i = 1; i < count; i++) {
         drain_socket(server, sockets[i]); /* what came before the stop */
     }
     tell_dropped(server);

@@ -247,12 +247,12 @@ compare_paths(const void *a, const void *b)
 static struct spool **
 sort_by_path(struct spool *spools, int count)
 {
-    struct spool **sorted = alloc_zeroed((size_t)count, sizeof(*sorted));
+    struct spool **sorted = alloc_zeroed((size_t)count, sizeof(struct spool *));
 
     for (int i = 0; i < count; i++) {
         sorted[i] = &spools[i];
     }
-    qsort(sorted, (size_t)count, sizeof(*sorted), compare_paths);
+    qsort(sorted, (size_t)count, sizeof(struct spool *), compare_paths);
     return sorted;
 }
 
