@@ -26,11 +26,15 @@ fastcgi_read_params(const char *params, size_t len, struct buffer *text,
                     struct request *request)
 {
     const uint8_t *at = (const uint8_t *)params;
-    const uint8_t *end = at + len;
+    const uint8_t *end;
     char *to;
 
+    if (len == 0) {
+        return; /* there may be no buffer then */
+    }
     buffer_reserve(text, len); /* "=" and a NUL for two lengths, or more */
     to = text->data + text->len;
+    end = at + len;
     while (at < end) {
         size_t name_len = read_length(&at);
         size_t value_len = read_length(&at);
