@@ -17,7 +17,7 @@ enum {
     GRACE_MS = 1000,    /* for an end event that is still under way */
     DUE_AT_ONCE = 64,
     DUE_MS_PER_TICK = 50, /* for looks whether uploads live */
-    FILES_PER_TICK = 1024,
+    FILES_PER_TICK = 256,
     SWEEP_PER_TICK = 2000,
 };
 
