@@ -29,6 +29,7 @@
 
 #include "alloc.h"
 #include "daemon.h"
+#include "fatal.h"
 #include "hardening.h"
 #include "inherited.h"
 #include "io.h"
@@ -478,6 +479,7 @@ start(struct lifecycle *life, struct config *config)
         return -1;
     }
     block_signals(&life->signals); /* after libfcgi, which installs handlers */
+    fatal_log_signals();
     take_state(life);
     if (write_pid(life, config->pid) < 0 ||
         (!replaced && drop_privileges(config) < 0)) {

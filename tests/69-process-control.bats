@@ -206,6 +206,25 @@ saved_with() {
     grep -aq "$1" "$BATS_TEST_TMPDIR/state" 2>/dev/null
 }
 
+# As of a fault in the daemon, or in a library.
+@test "what ends the daemon is logged, and ends it as ever" {
+    local signal status
+
+    [ -z "${SAN:-}" ] && [[ $BUILD != *-* ]] || skip "sanitizers report faults themselves"
+    site_start
+    for signal in SEGV BUS ILL FPE ABRT; do
+        kill -$signal "$DAEMON_PID"
+        status=0
+        wait "$DAEMON_PID" || status=$?
+        [ "$status" -eq $((128 + $(kill -l $signal))) ]
+        grep -qx "upload-progressd: \[emerg\] $DAEMON_PID: signal SIG$signal, the daemon ends" \
+            "$SITE/log/upload-progressd.log"
+        daemon_start
+        wait_until grep -qx "$DAEMON_PID" "$SITE/run/upload-progressd.pid"
+    done
+    probe nobody
+}
+
 @test "a state that is damaged, or none of ours, is set aside" {
     local state=$BATS_TEST_TMPDIR/state
 

@@ -122,3 +122,42 @@ log_write(int level, const char *format, ...)
     line[len++] = '\n';
     (void)!write(log_fd, line, len); /* one write, so that lines stay whole */
 }
+
+/* Adds a text, as far as there is room. */
+static size_t
+add_text(char *line, size_t size, size_t len, const char *text)
+{
+    while (*text != '\0' && len < size) {
+        line[len++] = *text++;
+    }
+    return len;
+}
+
+void
+log_write_signal_safe(int level, const char *text)
+{
+    char digits[16];
+    size_t at = sizeof(digits) - 1;
+    char line[160];
+    size_t len = 0;
+    unsigned pid = (unsigned)getpid();
+    int error = errno;
+
+    if (level > log_max_level) {
+        return;
+    }
+    digits[at] = '\0';
+    do {
+        digits[--at] = (char)('0' + pid % 10);
+        pid /= 10;
+    } while (pid > 0);
+    len = add_text(line, sizeof(line), len, "upload-progressd: [");
+    len = add_text(line, sizeof(line), len, level_names[level]);
+    len = add_text(line, sizeof(line), len, "] ");
+    len = add_text(line, sizeof(line), len, digits + at);
+    len = add_text(line, sizeof(line), len, ": ");
+    len = add_text(line, sizeof(line) - 1, len, text);
+    line[len++] = '\n';
+    (void)!write(log_fd, line, len);
+    errno = error;
+}

@@ -28,4 +28,10 @@ int log_level(const char *name);
 void log_write(int level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * Writes a line of printable text, cut at 100 bytes, from within a signal's
+ * handler (signal-safety(7)). It has no time.
+ */
+void log_write_signal_safe(int level, const char *text);
+
 #endif
