@@ -8,6 +8,7 @@
 
 enum {
     PEERS_MAX = 128, /* running attempts of one connection: nginx's streams */
+    SCAN_MIN = 16,   /* new files of a worker, mostly */
     SCAN_MAX = 1024, /* new files found in one pass */
     SCAN_PACE = 10,  /* a worker is scanned 1/10 of the time at most */
 };
@@ -152,14 +153,29 @@ worth_keeping(const struct uploads *uploads, const struct spool *spool,
     abort();
 }
 
+/* Reads a worker's new files, mostly few, into a list that is to be freed. */
+static int
+read_unresolved(struct uploads *uploads, int64_t pid, struct spool **spools)
+{
+    int count;
+
+    *spools = alloc_zeroed(SCAN_MIN, sizeof(**spools));
+    count = store_spool_unresolved(uploads->store, pid, *spools, SCAN_MIN);
+    if (count == SCAN_MIN) {
+        free(*spools);
+        *spools = alloc_zeroed(SCAN_MAX, sizeof(**spools));
+        count = store_spool_unresolved(uploads->store, pid, *spools, SCAN_MAX);
+    }
+    return count;
+}
+
 static void
 scan(struct uploads *uploads, int64_t pid, int64_t now_ms)
 {
-    struct spool *spools = alloc_zeroed(SCAN_MAX, sizeof(*spools));
+    struct spool *spools;
     enum spool_answer answer;
-    int count;
+    int count = read_unresolved(uploads, pid, &spools);
 
-    count = store_spool_unresolved(uploads->store, pid, spools, SCAN_MAX);
     answer = count > 0 ? spool_gauge_find(pid, spools, count) : SPOOL_GONE;
     for (int i = 0; i < count; i++) {
         if (spools[i].fd >= 0) {
