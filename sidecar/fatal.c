@@ -20,19 +20,12 @@ static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGILL,
 static void
 log_and_end(int number)
 {
-    static const char ending[] = ", the daemon ends";
-    char text[64] = "signal SIG";
-    const char *name = sigabbrev_np(number); /* a constant */
-    size_t len = strlen(text);
-    size_t name_len = name != NULL ? strlen(name) : 0;
+    const char *name = sigabbrev_np(number); /* a constant of a few letters */
+    char text[64];
+    char *end = stpcpy(text, "signal SIG");
 
-    if (name_len > sizeof(text) - len - sizeof(ending)) {
-        name_len = 0;
-    }
-    if (name_len > 0) {
-        memcpy(text + len, name, name_len);
-    }
-    memcpy(text + len + name_len, ending, sizeof(ending));
+    end = stpcpy(end, name != NULL ? name : "");
+    stpcpy(end, ", the daemon ends");
     log_write_signal_safe(LOG_EMERG, text);
     /* SA_RESETHAND: the same again is not caught. */
     raise(number);

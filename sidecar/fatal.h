@@ -6,10 +6,10 @@
 #define SIDECAR_FATAL_H
 
 /*
- * Has SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS and SIGABRT logged before they end
- * the process as ever, with a core dump where one is wanted. To be called once the
- * log is open, before threads start. Sanitizers report such faults themselves:
- * nothing is done in their builds.
+ * Has SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS and SIGABRT logged before they
+ * end the process as ever, with a core dump where one is wanted. To be called
+ * once the log is open, before threads start. Sanitizers report such faults
+ * themselves: nothing is done in their builds.
  */
 void fatal_log_signals(void);
 
