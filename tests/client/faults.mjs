@@ -138,7 +138,7 @@ async function held({ url, folder, count = 20, cut = 'none' }) {
 
     await poll('the first halves', halves);
     reached('running');
-    await poll('the harm', () => is('go'), WAIT_MS);
+    await poll('the harm', () => is('go'), 4 * WAIT_MS); // sanitizers are slow
     await Promise.all(running);
     const further = Array.from({ length: 5 }, (_, i) =>
         new Upload(url, { id: `further-${i}`, bytes: 300000 }));
