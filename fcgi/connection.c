@@ -145,7 +145,6 @@ connection_open(struct server *server, const struct protocol *protocol, int fd)
         return;
     }
     log_pace_well(&server->crowd_pace, io_now_ms());
-    protocol->init(c);
     /* A request is often there already; then one of SCGI is in no set at all.
      */
     protocol->ready(c);

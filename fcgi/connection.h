@@ -34,8 +34,8 @@ struct connection {
 
 struct protocol {
     const char *name;
-    size_t connection_size; /* of the structure that begins with connection */
-    void (*init)(struct connection *c);
+    size_t connection_size; /* of the structure that begins with connection,
+                               and all else of which begins as zeros */
     void (*ready)(struct connection *c);
     void (*release)(struct connection *c);
 };

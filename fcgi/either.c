@@ -9,12 +9,6 @@ enum {
 };
 
 static void
-either_init(struct connection *c)
-{
-    (void)c;
-}
-
-static void
 either_ready(struct connection *c)
 {
     char first;
@@ -29,7 +23,6 @@ either_ready(struct connection *c)
         return;
     }
     c->protocol = first == FASTCGI_VERSION ? &fastcgi_protocol : &scgi_protocol;
-    c->protocol->init(c);
     c->protocol->ready(c);
 }
 
@@ -42,7 +35,6 @@ either_release(struct connection *c)
 const struct protocol either_protocol = {
     .name = "fastcgi or scgi",
     .connection_size = CONNECTION_SIZE_MAX,
-    .init = either_init,
     .ready = either_ready,
     .release = either_release,
 };

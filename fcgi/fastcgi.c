@@ -46,12 +46,6 @@ fastcgi_init(void)
 }
 
 static void
-fastcgi_connection_init(struct connection *c)
-{
-    (void)c;
-}
-
-static void
 fastcgi_release(struct connection *c)
 {
     struct fastcgi_connection *f = (struct fastcgi_connection *)c;
@@ -343,7 +337,6 @@ fastcgi_ready(struct connection *c)
 const struct protocol fastcgi_protocol = {
     .name = "fastcgi",
     .connection_size = sizeof(struct fastcgi_connection),
-    .init = fastcgi_connection_init,
     .ready = fastcgi_ready,
     .release = fastcgi_release,
 };

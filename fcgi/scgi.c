@@ -21,12 +21,6 @@ static_assert(sizeof(struct scgi_connection) <= CONNECTION_SIZE_MAX,
               "room where the protocol is not known yet");
 
 static void
-scgi_init(struct connection *c)
-{
-    (void)c;
-}
-
-static void
 scgi_release(struct connection *c)
 {
     (void)c;
@@ -143,7 +137,6 @@ scgi_ready(struct connection *c)
 const struct protocol scgi_protocol = {
     .name = "scgi",
     .connection_size = sizeof(struct scgi_connection),
-    .init = scgi_init,
     .ready = scgi_ready,
     .release = scgi_release,
 };

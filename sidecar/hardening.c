@@ -13,6 +13,7 @@
 
 #include "alloc.h"
 #include "call_filter.h"
+#include "hash.h"
 #include "log.h"
 
 /* Of the program that is replaced: the digest of its filter. */
@@ -54,7 +55,7 @@ hardening_clear_capabilities(void)
     return (int)syscall(SYS_capset, &header, none);
 }
 
-/* FNV-1a over the filter as the kernel gets it; *digest goes on. */
+/* Adds the filter as the kernel gets it. */
 static int
 add_digest(scmp_filter_ctx filter, uint64_t *digest)
 {
@@ -65,9 +66,7 @@ add_digest(scmp_filter_ctx filter, uint64_t *digest)
     if (fd >= 0 && seccomp_export_bpf(filter, fd) == 0 &&
         lseek(fd, 0, SEEK_SET) == 0) {
         while ((len = read(fd, bytes, sizeof(bytes))) > 0) {
-            for (ssize_t i = 0; i < len; i++) {
-                *digest = (*digest ^ bytes[i]) * UINT64_C(0x100000001b3);
-            }
+            *digest = hash_more(*digest, bytes, (size_t)len);
         }
     }
     if (fd >= 0) {
@@ -79,7 +78,7 @@ add_digest(scmp_filter_ctx filter, uint64_t *digest)
 static char *
 digest_of(scmp_filter_ctx *filters, size_t count)
 {
-    uint64_t digest = UINT64_C(0xcbf29ce484222325);
+    uint64_t digest = HASH_OF_NOTHING;
 
     for (size_t i = 0; i < count; i++) {
         if (filters[i] == NULL || add_digest(filters[i], &digest) < 0) {

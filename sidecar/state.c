@@ -50,28 +50,43 @@ sync_folder(const char *file)
     free(folder);
 }
 
-int
-state_save(struct store *store, const char *file)
+/* Returns what went wrong, to be freed, or NULL. */
+static char *
+save(struct store *store, const char *file)
 {
     struct store_moment now = moment();
     char *beside = alloc_format("%s.new", file);
     char *message = NULL;
-    int result = store_snapshot_save(store, beside, &now, &message);
+    char *fault = NULL;
 
-    if (result < 0) {
-        log_write(LOG_ERR, "the state cannot be saved to \"%s\": %s", beside,
-                  message);
+    if (store_snapshot_save(store, beside, &now, &message) < 0) {
+        fault = alloc_format("the state cannot be saved to \"%s\": %s", beside,
+                             message);
         unlink(beside);
     } else if (rename(beside, file) < 0) {
-        log_write(LOG_ERR, "rename() \"%s\" to \"%s\" failed (%d: %m)", beside,
-                  file, errno);
-        result = -1;
+        fault = alloc_format("rename() \"%s\" to \"%s\" failed (%d: %s)",
+                             beside, file, errno, strerrordesc_np(errno));
     } else {
         sync_folder(file);
     }
     free(message);
     free(beside);
-    return result;
+    return fault;
+}
+
+void
+state_save(struct store *store, const char *file)
+{
+    static bool failing; /* and said so: the next try comes in seconds */
+    char *fault = save(store, file);
+
+    if (fault != NULL && !failing) {
+        log_write(LOG_ERR, "%s", fault);
+    } else if (fault == NULL && failing) {
+        log_write(LOG_NOTICE, "the state is saved to \"%s\" again", file);
+    }
+    failing = fault != NULL;
+    free(fault);
 }
 
 static void

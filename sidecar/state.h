@@ -9,10 +9,10 @@
 #include "store.h"
 
 /*
- * Writes the file anew: beside it first, then in its place. Returns 0, or -1
- * after logging why.
+ * Writes the file anew: beside it first, then in its place. Where that fails it
+ * is logged once, and once more when it goes again. On one thread only.
  */
-int state_save(struct store *store, const char *file);
+void state_save(struct store *store, const char *file);
 
 /*
  * Reads the file. One that is damaged, or none of ours, is set aside under its

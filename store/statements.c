@@ -15,7 +15,6 @@
     "id = ?5 OR (id = '' AND (?6 = 0 OR request_hash IN (0, ?6)))"
 
 const char *const store_statement_sql[STATEMENTS] = {
-    [FIND] = "SELECT " UPLOAD_FIELDS " FROM upload WHERE zone = ? AND id = ?",
     [GET] = "SELECT " UPLOAD_FIELDS " FROM upload"
             " WHERE zone = ? AND id = ? AND attempt = ?",
     [ATTEMPTS] = "SELECT " UPLOAD_FIELDS " FROM upload"

@@ -11,7 +11,6 @@
 
 /* Every prepared statement: its name and its SQL. */
 enum statement {
-    FIND,
     GET,
     ATTEMPTS,
     ON_CONNECTION,

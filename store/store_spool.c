@@ -201,6 +201,10 @@ store_spool_by_id(struct store *store, const char *id, struct spool *spools,
     int count;
 
     pthread_mutex_lock(&store->lock);
+    if (store->spool_count == 0) {
+        pthread_mutex_unlock(&store->lock);
+        return 0;
+    }
     s = store_statement_locked(store, SPOOL_BY_ID);
     sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
     sqlite3_bind_int(s, 2, max);

@@ -160,8 +160,9 @@ store_upload_find(struct store *store, int zone, const char *id,
     int code;
 
     pthread_mutex_lock(&store->lock);
-    s = store_statement_locked(store, FIND);
+    s = store_statement_locked(store, ATTEMPTS);
     bind_key(s, zone, id, NULL);
+    sqlite3_bind_int(s, 3, -1); /* all */
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
         if (count++ == 0) {
             read_row(s, upload);

@@ -271,6 +271,44 @@ saved_with() {
     grep -q "50 uploads taken over from $state" "$SITE/log/upload-progressd.log"
 }
 
+@test "twenty reloads leave no descriptor behind" {
+    local before i
+
+    descriptors() { find "/proc/$DAEMON_PID/fd" -mindepth 1 | wc -l; }
+    reloads() { grep -c 'configuration reloaded' "$SITE/log/upload-progressd.log"; }
+    # Threads open some of theirs when they need them first.
+    at_most() { [ "$(descriptors)" -le $((before + 3)) ]; }
+    reloaded() { [ "$(reloads)" -ge "$1" ]; }
+    site_start
+    before=$(descriptors)
+    for ((i = 1; i <= 20; i++)); do
+        kill -HUP "$DAEMON_PID"
+        wait_until reloaded $i
+    done
+    wait_until at_most
+}
+
+@test "a state_file whose folder goes and comes: said once each, saved when it can be" {
+    local folder=$BATS_TEST_TMPDIR/state-folder
+
+    failures() { grep -c 'the state cannot be saved' "$SITE/log/upload-progressd.log"; }
+    failed() { [ "$(failures)" -ge "$1" ]; }
+    mkdir "$folder"
+    DAEMON_CONF="state_file $folder/state; state_interval 1s;"
+    site_start
+    wait_until test -s "$folder/state"
+    for round in 1 2; do
+        rm -r "$folder"
+        wait_until failed $round
+        sleep 3 # further tries, which are not to be told
+        [ "$(failures)" -eq $round ]
+        probe nobody
+        mkdir "$folder"
+        wait_until test -s "$folder/state"
+        wait_until grep -q "saved to .* again" "$SITE/log/upload-progressd.log"
+    done
+}
+
 @test "a state_file that cannot be written is told, and nothing else happens" {
     DAEMON_CONF="state_file $BATS_TEST_TMPDIR/none/state;"
     site_start

@@ -3,22 +3,10 @@
 # calls that it has no use for.
 
 load helper
+load preload
 bats_require_minimum_version 1.5.0
 
-PRELOAD=$ROOT/$BUILD/tests/faults/preload.so
 LOG=log/upload-progressd.log
-
-# with_preload NAME=VALUE...: the daemon with faults from within.
-with_preload() {
-    cat > "$BATS_TEST_TMPDIR/wrapper" <<WRAPPER
-#!/bin/sh
-ASAN_OPTIONS=\$ASAN_OPTIONS:verify_asan_link_order=0 LD_PRELOAD=$PRELOAD exec env $* "\$@"
-WRAPPER
-    chmod +x "$BATS_TEST_TMPDIR/wrapper"
-    DAEMON_WRAPPER=$BATS_TEST_TMPDIR/wrapper
-    ! nm -D "$ROOT/$BUILD/upload-progressd" | grep -q __tsan_init ||
-        skip "the sanitizer has these functions for itself"
-}
 
 # status_of FIELD: of each of the daemon's threads, one value a line.
 status_of() {

@@ -65,6 +65,9 @@ log_open(const char *path, int level)
     if (fd < 0) {
         return -1;
     }
+    if (log_fd != STDERR_FILENO) {
+        close(log_fd);
+    }
     log_path = path;
     log_fd = fd;
     log_max_level = level;

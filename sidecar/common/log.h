@@ -8,7 +8,7 @@
  * Logs to path, which stays in use, or to standard error for "stderr"; lines
  * up to level, one of
  * syslog(3)'s LOG_EMERG to LOG_DEBUG, which are nginx's. Returns 0, or -1 with
- * errno set and the log unchanged. To be called before threads start.
+ * errno set and the log unchanged. To be called while no other thread runs.
  */
 int log_open(const char *path, int level) __attribute__((warn_unused_result));
 

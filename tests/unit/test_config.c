@@ -301,7 +301,7 @@ dumped_and_read_again(void **state)
 static void
 includes(void **state)
 {
-    char folder[] = "/tmp/upload-progressd-test.XXXXXX";
+    char folder[] = UNIT_FILE;
     static const struct {
         const char *name;
         const char *text;

@@ -393,7 +393,7 @@ test_beside(void **state)
     struct upload row = finished(LARGE, "one", 1, 900000);
     struct store *other = NULL;
     struct store_loaded loaded;
-    char folder[] = "/tmp/upload-progressd-test.XXXXXX";
+    char folder[] = UNIT_FILE;
     char path[128];
     char beside[160];
     sqlite3 *db;

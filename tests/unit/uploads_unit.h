@@ -62,7 +62,7 @@ set_up(void **state)
     assert_non_null(f->store);
     assert_int_equal(store_zone_set(f->store, "uploads", 1 << 20), 0);
     f->uploads = uploads_new(f->store, &options);
-    strcpy(f->path, "/tmp/upload-progressd-test.XXXXXX");
+    strcpy(f->path, UNIT_FILE);
     assert_non_null(mkdtemp(f->path));
     strcat(f->path, "/0000000001");
     f->fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
