@@ -289,7 +289,7 @@ answer_whole(struct connection *c, const char *data, size_t len)
                          &consumed) == FASTCGI_COMPLETE &&
             params_len + consumed == len && has_role(&scan);
     if (whole) {
-        request.param_count = 0;
+        request_init(&request);
         request.body_bytes = scan.body_bytes;
         request.body_complete = true;
         fastcgi_read_params(params.data, params.len, &text, &request);

@@ -5,6 +5,14 @@
 
 enum { LINES_BYTES = 100 }; /* of the status line, the length, an empty line */
 
+void
+request_init(struct request *request)
+{
+    request->param_count = 0; /* the parameters behind it are not looked at */
+    request->body_bytes = 0;
+    request->body_complete = false;
+}
+
 int
 request_add(struct request *request, const char *name, const char *value)
 {
@@ -16,17 +24,20 @@ request_add(struct request *request, const char *name, const char *value)
     param = &request->params[request->param_count++];
     param->name = name;
     param->value = value;
+    param->name_len = strlen(name);
     return 0;
 }
 
 const char *
 request_param(const struct request *request, const char *name)
 {
-    for (size_t i = 0; i < request->param_count; i++) {
-        const char *own = request->params[i].name;
+    size_t len = strlen(name);
 
-        if (own[0] == name[0] && strcmp(own, name) == 0) {
-            return request->params[i].value;
+    for (size_t i = 0; i < request->param_count; i++) {
+        const struct param *param = &request->params[i];
+
+        if (param->name_len == len && memcmp(param->name, name, len) == 0) {
+            return param->value;
         }
     }
     return "";
@@ -39,6 +50,12 @@ response_header(struct response *response, const char *name, const char *value)
     buffer_append(&response->header, ": ", 2);
     buffer_append_string(&response->header, value);
     buffer_append(&response->header, "\r\n", 2);
+}
+
+void
+response_header_lines(struct response *response, const char *lines)
+{
+    buffer_append_string(&response->header, lines);
 }
 
 static const char *

@@ -16,6 +16,7 @@
 struct param {
     const char *name;
     const char *value;
+    size_t name_len;
 };
 
 enum {
@@ -55,6 +56,9 @@ struct handler {
     void *context;
 };
 
+/* Makes a request without parameters and without a body. */
+void request_init(struct request *request);
+
 /* Adds a parameter. Returns -1 when the request is full. */
 int request_add(struct request *request, const char *name, const char *value)
     __attribute__((warn_unused_result));
@@ -65,6 +69,9 @@ const char *request_param(const struct request *request, const char *name);
 /* Appends "name: value" CR LF to the header lines. */
 void response_header(struct response *response, const char *name,
                      const char *value);
+
+/* Appends header lines as they are, each ending in CR LF. */
+void response_header_lines(struct response *response, const char *lines);
 
 /* Writes the response in CGI form (RFC 3875, section 6) to out. */
 void response_render(const struct response *response, struct buffer *out);

@@ -72,8 +72,9 @@ static void
 begin_request(struct connection *c, size_t header_len)
 {
     struct scgi_connection *s = (struct scgi_connection *)c;
-    struct request request = { .param_count = 0 };
+    struct request request;
 
+    request_init(&request);
     if (scgi_parse(c->input.data, header_len, &request,
                    &s->content_length_bytes) < 0) {
         connection_close(c);

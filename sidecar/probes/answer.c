@@ -2,8 +2,6 @@
 #include "answer.h"
 
 #include <ctype.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "hash.h"
@@ -13,6 +11,7 @@
 enum {
     HTTP_NOT_MODIFIED = 304,
     HTTP_NOT_FOUND = 404,
+    ETAG_DIGITS = 16,
 };
 
 const char *
@@ -91,10 +90,14 @@ answer_origin(const struct location_config *location,
 static void
 add_etag(const struct request *request, struct response *response)
 {
-    char etag[32];
+    uint64_t hash = hash_bytes(response->body.data, response->body.len);
+    char etag[2 + ETAG_DIGITS + 1] = "\"";
 
-    snprintf(etag, sizeof(etag), "\"%016" PRIx64 "\"",
-             hash_bytes(response->body.data, response->body.len));
+    for (int i = ETAG_DIGITS; i > 0; i--) {
+        etag[i] = "0123456789abcdef"[hash & 15];
+        hash >>= 4;
+    }
+    strcpy(etag + 1 + ETAG_DIGITS, "\"");
     response_header(response, "ETag", etag);
     if (strstr(request_param(request, "HTTP_IF_NONE_MATCH"), etag) != NULL) {
         response->status = HTTP_NOT_MODIFIED;
@@ -110,9 +113,9 @@ answer_probe(const struct sidecar *sidecar, const struct probe *probe,
     enum upload_state state = UPLOAD_DONE;
 
     response_header(response, "Content-Type", location->content_type);
-    response_header(response, "Expires", "Thu, 01 Jan 1970 00:00:01 GMT");
-    response_header(response, "Cache-Control", "no-cache");
-    response_header(response, "X-Content-Type-Options", "nosniff");
+    response_header_lines(response, "Expires: Thu, 01 Jan 1970 00:00:01 GMT\r\n"
+                                    "Cache-Control: no-cache\r\n"
+                                    "X-Content-Type-Options: nosniff\r\n");
     answer_origin(location, probe->request, response);
     if (probe->id_count > 1) {
         append_object(sidecar, probe, &response->body);

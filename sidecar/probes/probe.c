@@ -281,13 +281,13 @@ sidecar_respond(void *context, const struct request *request,
 {
     const struct sidecar *sidecar = context;
 
-    if (is_event(request) && !is_believed(sidecar, request)) {
-        refuse(response, HTTP_FORBIDDEN, "the key is missing or wrong");
-    } else if (is_event(request)) {
+    if (!is_event(request)) {
+        respond_to_probe(sidecar, request, response);
+    } else if (is_believed(sidecar, request)) {
         take_event(sidecar, request);
         response->status = HTTP_NO_CONTENT;
     } else {
-        respond_to_probe(sidecar, request, response);
+        refuse(response, HTTP_FORBIDDEN, "the key is missing or wrong");
     }
 }
 
@@ -328,13 +328,14 @@ void
 sidecar_log_line(void *context, char *message)
 {
     const struct sidecar *sidecar = context;
-    struct request line = { .param_count = 0 };
+    struct request line;
     struct spool spool;
     size_t tag_len = 0;
     const char *tag = syslog_line_tag(message, &tag_len);
     /* The lines of the error log have no field that could carry the key. */
     bool tagged = tag != NULL && trust_tag(sidecar->trust, tag, tag_len);
 
+    request_init(&line);
     switch (syslog_line_parse(message, &line)) {
     case SYSLOG_ACCESS:
         if (trust_key(sidecar->trust, request_param(&line, "key"))) {

@@ -8,6 +8,12 @@
 #include "connection.h"
 #include "scgi_reader.h"
 
+/* A parameter as it is expected. */
+struct pair {
+    const char *name;
+    const char *value;
+};
+
 static const struct scan_row {
     const char *name;
     const char *data;
@@ -218,7 +224,7 @@ test_parse_values(void **state)
                                "4\0SCGI\0"
                                "1\0REQUEST_METHOD\0POST\0QUERY_STRING\0\0"
                                "A\0b=c d\0,A\0x\0";
-    static const struct param expected[] = {
+    static const struct pair expected[] = {
         { "CONTENT_LENGTH", "4" },
         { "SCGI", "1" },
         { "REQUEST_METHOD", "POST" },

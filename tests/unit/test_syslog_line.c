@@ -7,6 +7,12 @@
 #include "buffer.h"
 #include "syslog_line.h"
 
+/* A parameter as it is expected. */
+struct pair {
+    const char *name;
+    const char *value;
+};
+
 #define ACCESS "<190>Nov 21 23:48:18 upload_progress: "
 #define ERROR  "<188>Nov 21 23:48:18 upload_progress: "
 #define DATE   "2026/11/21 23:48:18 "
@@ -22,7 +28,7 @@ static const struct row {
     const char *name;
     const char *line;
     enum syslog_kind kind;
-    struct param expected[EXPECTED_MAX]; /* all of them, in any order */
+    struct pair expected[EXPECTED_MAX]; /* all of them, in any order */
 } rows[] = {
     { "access",
       ACCESS "zone=\"uploads\" id=\"abc\" status=\"200\"",
@@ -331,7 +337,7 @@ test_rows(void **state)
 static void
 test_injection(void **state)
 {
-    static const struct param expected[] = {
+    static const struct pair expected[] = {
         { "pid", "123" },    { "connection", "45" }, { "message", SPOOL },
         { "client", "::1" }, { "server", "" },       { "request", REQUEST },
     };
