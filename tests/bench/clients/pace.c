@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -140,10 +141,12 @@ ask(const char *path, const char *prefix, long number, int64_t due_us)
 }
 
 static void
-wait_for_answers(int set, int timeout_ms)
+wait_for_answers(int set, int64_t timeout_us)
 {
+    struct timespec timeout = { .tv_sec = timeout_us / 1000000,
+                                .tv_nsec = timeout_us % 1000000 * 1000 };
     struct epoll_event events[256];
-    int count = epoll_wait(set, events, 256, timeout_ms);
+    int count = epoll_pwait2(set, events, 256, &timeout, NULL);
 
     for (int i = 0; i < count; i++) {
         receive(events[i].data.ptr);
@@ -188,11 +191,14 @@ main(int argc, char **argv)
     for (long i = 0; i < connections; i++) {
         open_connection(&all[i], set, atoi(argv[1]));
     }
+    /* Each when it is due, or the kernel gathers them into bursts. */
+    prctl(PR_SET_TIMERSLACK, 1);
     began = now_us();
     while (right_count + wrong_count + closed_count < total &&
            now_us() <
                began + (int64_t)((double)total / rate * 1e6) + GRACE_US) {
         int64_t now = now_us();
+        int64_t next_us;
 
         while (asked < total && idle != NULL &&
                (double)(now - began) * rate >= (double)asked * 1e6) {
@@ -200,7 +206,11 @@ main(int argc, char **argv)
                 began + (int64_t)((double)asked * 1e6 / rate));
             asked++;
         }
-        wait_for_answers(set, asked < total ? 1 : 100);
+        next_us = began + (int64_t)((double)asked * 1e6 / rate) - now_us();
+        if (asked == total || idle == NULL) {
+            next_us = 1000;
+        }
+        wait_for_answers(set, next_us > 0 ? next_us : 0);
     }
     printf("asked=%ld right=%ld wrong=%ld missing=%ld p50_ms=%.3f "
            "p99_ms=%.3f\n",
