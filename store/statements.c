@@ -33,13 +33,17 @@ const char *const store_statement_sql[STATEMENTS] = {
         " AND received_bytes <= ?4",
     [BEGIN] = "BEGIN",
     [COMMIT] = "COMMIT",
-    [CHECKED] = "UPDATE upload SET check_ms = ?4"
-                " WHERE zone = ?1 AND id = ?2 AND attempt = ?3"
-                " AND check_ms > 0 AND gone_ms = 0",
-    [DELETE] = "DELETE FROM upload WHERE zone = ? AND id = ? AND attempt = ?",
+    [DELETE] = "DELETE FROM upload WHERE zone = ? AND id = ? AND attempt = ?"
+               " RETURNING check_ms > 0",
     [DELETE_ZONE] = "DELETE FROM upload WHERE zone = ?",
     [DUE] = "SELECT " UPLOAD_FIELDS " FROM upload"
             " WHERE check_ms > 0 AND check_ms <= ? ORDER BY check_ms LIMIT ?",
+    [RUNNING] = "SELECT " UPLOAD_FIELDS " FROM upload WHERE check_ms > 0",
+    [RUNNING_COUNT] = "SELECT count(*) FROM upload WHERE check_ms > 0",
+    [IN_TURN] = "SELECT " UPLOAD_FIELDS " FROM upload"
+                " WHERE check_ms > 0 AND check_ms = ?5"
+                " AND (zone, id, attempt) > (?1, ?2, ?3)"
+                " ORDER BY zone, id, attempt LIMIT ?4",
     [EXPIRED] = "SELECT zone, id, attempt FROM upload"
                 " WHERE zone = ? AND expires_ms > 0 AND expires_ms <= ?"
                 " ORDER BY expires_ms LIMIT 1",
@@ -57,11 +61,11 @@ const char *const store_statement_sql[STATEMENTS] = {
     [ALL_SPOOLS] = "SELECT " SPOOL_FIELDS " FROM spool",
     [SPOOL_FOUND] = "UPDATE spool SET fd = ?2, held_fd = ?3"
                     " WHERE row = ?1 AND fd < 0",
-    [SPOOL_TAKE] = "DELETE FROM spool WHERE row = ? RETURNING held_fd",
+    [SPOOL_TAKE] = "DELETE FROM spool WHERE row = ?"
+                   " RETURNING held_fd, pid, connection",
     [SPOOL_OF_UPLOAD] = "SELECT " SPOOL_FIELDS " FROM spool"
                         " WHERE pid = ?1 AND connection = ?2 AND seen_ms >= ?3"
-                        " AND (?4 OR " SPOOL_MATCHES ") ORDER BY seen_ms"
-                        " LIMIT ?7",
+                        " AND (?4 OR " SPOOL_MATCHES ")",
     [SPOOL_UNCERTAIN] = "UPDATE spool SET uncertain_until_ms = ?3"
                         " WHERE pid = ?1 AND connection = ?2 AND id = ''"
                         " AND (?6 = 0 OR request_hash IN (0, ?6))",
@@ -70,9 +74,11 @@ const char *const store_statement_sql[STATEMENTS] = {
                " AND CASE WHEN ?5 <> '' THEN id = ?5"
                " ELSE ?6 = 0 OR request_hash IN (0, ?6) END",
     [SPOOL_BY_ID] = "SELECT " SPOOL_FIELDS " FROM spool"
-                    " WHERE id = ? AND id <> '' ORDER BY seen_ms DESC LIMIT ?",
+                    " WHERE id = ? AND id <> ''",
     [SPOOL_UNRESOLVED] = "SELECT " SPOOL_FIELDS " FROM spool"
                          " WHERE pid = ? AND fd < 0 LIMIT ?",
+    [SPOOL_UNRESOLVED_PIDS] = "SELECT DISTINCT pid FROM spool WHERE fd < 0"
+                              " LIMIT ?",
     [SPOOL_SCAN] = "SELECT " SPOOL_FIELDS " FROM spool"
                    " WHERE row > ? ORDER BY row LIMIT ?",
 };

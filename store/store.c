@@ -76,6 +76,9 @@ store_free(struct store *store)
     if (store == NULL) {
         return;
     }
+    if (store->db != NULL) {
+        store_settle_all_locked(store);
+    }
     for (int i = 0; i < STATEMENTS; i++) {
         sqlite3_finalize(store->statements[i]);
     }

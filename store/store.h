@@ -154,20 +154,25 @@ enum store_result store_upload_put(struct store *store,
 enum store_result store_upload_measured(struct store *store,
                                         const struct upload *upload);
 
-/*
- * Writes when to look again whether an attempt lives that was found alive.
- * Leaves one alone that is finished, or whose end is suspected since.
- */
-enum store_result store_upload_checked(struct store *store,
-                                       const struct upload *upload,
-                                       int64_t check_ms);
-
 enum store_result store_upload_delete(struct store *store, int zone,
                                       const char *id, const uint8_t *attempt);
 
-/* The running attempts whose check_ms has come, earliest first. */
+/*
+ * The running attempts whose check_ms has come, earliest first, but for those
+ * that are looked at in turn.
+ */
 int store_upload_due(struct store *store, int64_t now_ms,
                      struct upload *uploads, int max);
+
+/*
+ * Those that are looked at in turn, in the order of their keys: the next behind
+ * "after", of which only the key counts. Fewer than max: the last ones.
+ */
+int store_upload_in_turn(struct store *store, const struct upload *after,
+                         struct upload *uploads, int max);
+
+/* The number of running attempts. */
+int store_upload_running(struct store *store);
 
 /*
  * Calls take with each running attempt. take must not call the store. To be
@@ -232,6 +237,12 @@ int store_spool_by_id(struct store *store, const char *id, struct spool *spools,
 /* The files of one worker whose descriptor is not known yet. */
 int store_spool_unresolved(struct store *store, int64_t pid,
                            struct spool *spools, int max);
+
+/* The workers that have such files, at most max. Returns their number. */
+int store_spool_unresolved_pids(struct store *store, int64_t *pids, int max);
+
+/* The number of files. */
+int store_spool_count(struct store *store);
 
 /* The files in order, from the one behind row after on. */
 int store_spool_scan(struct store *store, int64_t after, struct spool *spools,

@@ -16,12 +16,14 @@ enum statement {
     ON_CONNECTION,
     PUT,
     MEASURED,
-    CHECKED,
     BEGIN,
     COMMIT,
     DELETE,
     DELETE_ZONE,
     DUE,
+    RUNNING,
+    RUNNING_COUNT,
+    IN_TURN,
     EXPIRED,
     OLDEST_FINISHED,
     COUNT,
@@ -36,12 +38,13 @@ enum statement {
     CLAIMS,
     SPOOL_BY_ID,
     SPOOL_UNRESOLVED,
+    SPOOL_UNRESOLVED_PIDS,
     SPOOL_SCAN,
     STATEMENTS
 };
 
 /* Far from where an addition overflows, far beyond any clock. */
-#define STORE_TIME_MAX (INT64_MAX / 4 - 1)
+#define STORE_TIME_MAX UPLOAD_IN_TURN
 
 struct zone {
     char *name; /* owned; NULL: free */
@@ -49,7 +52,19 @@ struct zone {
     int64_t used_bytes; /* under the lock */
 };
 
-enum { VERSIONS = 4096 };
+enum {
+    VERSIONS = 4096,
+    SPOOL_CONNECTIONS = 16384,
+    CACHE_SETS = 4096,
+    CACHE_WAYS = 4, /* rows whose IDs hash alike */
+};
+
+/* A row in front of the table, see store_cache.c. */
+struct cache_place {
+    struct upload *row; /* owned, as long as its ID needs; NULL: none */
+    uint32_t hash;
+    bool measured; /* since it was read from the table */
+};
 
 struct store {
     /* Of all uploads whose IDs hash alike: counts the changes. */
@@ -60,7 +75,11 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     int spool_count;
-    int batches; /* that have begun */
+    /* How many of them are of connections that hash alike. */
+    uint32_t spools_of[SPOOL_CONNECTIONS];
+    int running_count; /* uploads */
+    int batches;       /* that have begun */
+    struct cache_place cache[CACHE_SETS][CACHE_WAYS];
 };
 
 extern const char *const store_statement_sql[STATEMENTS];
@@ -82,6 +101,11 @@ bool store_read_spool(sqlite3_stmt *s, struct spool *spool);
 enum store_result store_write_upload_locked(struct store *store,
                                             const struct upload *upload);
 
+/* Counts the files anew, and what runs; to be called where rows came or went
+ * otherwise. */
+void store_count_spools_locked(struct store *store);
+void store_count_running_locked(struct store *store);
+
 /* Deletes the oldest finished uploads of a zone until so much is free. */
 enum store_result store_make_room_locked(struct store *store, int zone,
                                          int64_t wanted_bytes,
@@ -90,6 +114,39 @@ enum store_result store_make_room_locked(struct store *store, int zone,
 /* Puts why a snapshot is not saved or read into *message; returns -1. */
 int store_refuse(char **message, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Writes what was measured of an attempt into its row of the table. */
+enum store_result store_write_measured_locked(struct store *store,
+                                              const struct upload *upload);
+
+/* Of a zone and a progress ID. */
+uint32_t store_hash(int zone, const char *id);
+
+/*
+ * The row in front of the table: copied where there is one, and put there,
+ * where an older one may have to leave. It must be what store_upload_find()
+ * tells of its ID, and run.
+ */
+bool store_cached_locked(struct store *store, int zone, const char *id,
+                         struct upload *upload);
+void store_cache_locked(struct store *store, const struct upload *row);
+
+/* Takes what was measured; false where the attempt does not stand there. */
+bool store_cache_measured_locked(struct store *store,
+                                 const struct upload *upload);
+
+/* Brings a row of the table up to what was measured since. */
+void store_cache_over_locked(struct store *store, struct upload *row);
+
+/*
+ * Has the row of an ID leave, as an attempt of it is about to be replaced or
+ * deleted, with all that was measured of that one.
+ */
+void store_replaced_locked(struct store *store, int zone, const char *id,
+                           const uint8_t *attempt);
+
+/* Has all rows leave. */
+void store_settle_all_locked(struct store *store);
 
 /* Says that an upload is not what it was; called once it has been written. */
 void store_changed_locked(struct store *store, int zone, const char *id);

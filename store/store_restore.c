@@ -215,10 +215,13 @@ shift_upload(struct upload *upload, int64_t shift_ms)
     int64_t *const times[] = { &upload->mark_ms[0],  &upload->mark_ms[1],
                                &upload->started_ms,  &upload->updated_ms,
                                &upload->finished_ms, &upload->expires_ms,
-                               &upload->check_ms,    &upload->gone_ms };
+                               &upload->gone_ms };
 
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         shift(times[i], shift_ms);
+    }
+    if (upload->check_ms != UPLOAD_IN_TURN) {
+        shift(&upload->check_ms, shift_ms);
     }
 }
 
@@ -291,7 +294,6 @@ load_locked(struct store *store, sqlite3 *from, int64_t shift_ms,
             struct store_loaded *loaded)
 {
     int64_t used_bytes[ZONES_MAX];
-    int spool_count = store->spool_count;
     int zones[ZONES_MAX];
     unsigned evicted = 0;
     bool good;
@@ -312,7 +314,10 @@ load_locked(struct store *store, sqlite3 *from, int64_t shift_ms,
         for (int i = 0; i < ZONES_MAX; i++) {
             store->zones[i].used_bytes = used_bytes[i];
         }
-        store->spool_count = spool_count;
+    }
+    store_count_spools_locked(store);
+    store_count_running_locked(store);
+    if (!good) {
         return -1;
     }
     for (int i = 0; i < ZONES_MAX; i++) {

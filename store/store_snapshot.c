@@ -61,6 +61,7 @@ copy_to(struct store *store, sqlite3 *to, const struct store_moment *now)
     int code;
 
     pthread_mutex_lock(&store->lock);
+    store_settle_all_locked(store);
     store_batch_suspend_locked(store);
     code = write_moment_locked(store, now);
     backup = code == SQLITE_OK

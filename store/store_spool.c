@@ -1,5 +1,4 @@
 /* The table of nginx's temporary body files. */
-#include <stdio.h>
 #include <string.h>
 
 #include "store_internal.h"
@@ -7,7 +6,12 @@
 static void
 read_text(sqlite3_stmt *s, int column, char *to, size_t size)
 {
-    snprintf(to, size, "%s", (const char *)sqlite3_column_text(s, column));
+    const void *text = sqlite3_column_text(s, column);
+    size_t len = (size_t)sqlite3_column_bytes(s, column);
+
+    len = len < size ? len : size - 1;
+    memcpy(to, text, len);
+    to[len] = '\0';
 }
 
 static void
@@ -60,6 +64,31 @@ read_rows(sqlite3_stmt *s, struct spool *spools, int max)
     return code == SQLITE_DONE || code == SQLITE_ROW ? count : -1;
 }
 
+static uint32_t *
+spools_of(struct store *store, int64_t pid, int64_t connection)
+{
+    uint64_t key = (uint64_t)pid * 0x9e3779b97f4a7c15U + (uint64_t)connection;
+
+    return &store->spools_of[key % SPOOL_CONNECTIONS];
+}
+
+void
+store_count_spools_locked(struct store *store)
+{
+    sqlite3_stmt *s = store_statement_locked(store, ALL_SPOOLS);
+
+    store->spool_count = 0;
+    memset(store->spools_of, 0, sizeof(store->spools_of));
+    while (sqlite3_step(s) == SQLITE_ROW) {
+        struct spool spool;
+
+        read_row(s, &spool);
+        store->spool_count++;
+        (*spools_of(store, spool.pid, spool.connection))++;
+    }
+    sqlite3_reset(s);
+}
+
 enum store_result
 store_spool_add(struct store *store, const struct spool *spool)
 {
@@ -78,7 +107,10 @@ store_spool_add(struct store *store, const struct spool *spool)
         sqlite3_bind_int64(s, 7, spool->seen_ms);
         result = store_run_locked(s);
         if (result == STORE_OK) {
-            store->spool_count += sqlite3_changes(store->db);
+            int added = sqlite3_changes(store->db);
+
+            store->spool_count += added;
+            *spools_of(store, spool->pid, spool->connection) += (uint32_t)added;
         }
     }
     pthread_mutex_unlock(&store->lock);
@@ -117,6 +149,8 @@ store_spool_take(struct store *store, int64_t row, int64_t *held_fd)
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
         *held_fd = sqlite3_column_int64(s, 0);
         store->spool_count--;
+        (*spools_of(store, sqlite3_column_int64(s, 1),
+                    sqlite3_column_int64(s, 2)))--;
         result = STORE_OK;
     }
     sqlite3_reset(s);
@@ -135,6 +169,38 @@ bind_match(sqlite3_stmt *s, int64_t pid, int64_t connection, const char *id,
     sqlite3_bind_int64(s, 6, (int64_t)request_hash);
 }
 
+/*
+ * The rows of a bound statement that were seen first, or last, in that order:
+ * SQLite would make a table to sort one row by.
+ */
+static int
+read_by_time(sqlite3_stmt *s, bool last_first, struct spool *spools, int max)
+{
+    struct spool spool;
+    int count = 0;
+    int code;
+
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        int at = count;
+
+        read_row(s, &spool);
+        while (at > 0 &&
+               (last_first ? spools[at - 1].seen_ms < spool.seen_ms
+                           : spools[at - 1].seen_ms > spool.seen_ms)) {
+            at--;
+        }
+        if (at == max) {
+            continue;
+        }
+        count += count < max;
+        memmove(&spools[at + 1], &spools[at],
+                (size_t)(count - at - 1) * sizeof(*spools));
+        spools[at] = spool;
+    }
+    sqlite3_reset(s);
+    return code == SQLITE_DONE ? count : -1;
+}
+
 int
 store_spool_of_upload(struct store *store, const struct upload *upload,
                       bool alone, struct spool *spools, int max)
@@ -143,7 +209,7 @@ store_spool_of_upload(struct store *store, const struct upload *upload,
     int count;
 
     pthread_mutex_lock(&store->lock);
-    if (store->spool_count == 0) {
+    if (*spools_of(store, upload->pid, upload->connection) == 0) {
         pthread_mutex_unlock(&store->lock);
         return 0;
     }
@@ -152,8 +218,7 @@ store_spool_of_upload(struct store *store, const struct upload *upload,
                upload->request_hash);
     sqlite3_bind_int64(s, 3, upload->started_ms);
     sqlite3_bind_int(s, 4, alone);
-    sqlite3_bind_int(s, 7, max);
-    count = read_rows(s, spools, max);
+    count = read_by_time(s, false, spools, max);
     pthread_mutex_unlock(&store->lock);
     return count;
 }
@@ -207,8 +272,7 @@ store_spool_by_id(struct store *store, const char *id, struct spool *spools,
     }
     s = store_statement_locked(store, SPOOL_BY_ID);
     sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
-    sqlite3_bind_int(s, 2, max);
-    count = read_rows(s, spools, max);
+    count = read_by_time(s, true, spools, max);
     pthread_mutex_unlock(&store->lock);
     return count;
 }
@@ -235,6 +299,34 @@ store_spool_unresolved(struct store *store, int64_t pid, struct spool *spools,
                        int max)
 {
     return read_by_number(store, SPOOL_UNRESOLVED, pid, spools, max);
+}
+
+int
+store_spool_unresolved_pids(struct store *store, int64_t *pids, int max)
+{
+    sqlite3_stmt *s;
+    int count = 0;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, SPOOL_UNRESOLVED_PIDS);
+    sqlite3_bind_int(s, 1, max);
+    while (count < max && sqlite3_step(s) == SQLITE_ROW) {
+        pids[count++] = sqlite3_column_int64(s, 0);
+    }
+    sqlite3_reset(s);
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}
+
+int
+store_spool_count(struct store *store)
+{
+    int count;
+
+    pthread_mutex_lock(&store->lock);
+    count = store->spool_count;
+    pthread_mutex_unlock(&store->lock);
+    return count;
 }
 
 int

@@ -85,13 +85,14 @@ bind_row(sqlite3_stmt *s, const struct upload *upload)
 
 /* Steps through the rows of a bound statement, and resets it. */
 static int
-read_rows(sqlite3_stmt *s, struct upload *uploads, int max)
+read_rows(struct store *store, sqlite3_stmt *s, struct upload *uploads, int max)
 {
     int count = 0;
     int code;
 
     while ((code = sqlite3_step(s)) == SQLITE_ROW && count < max) {
-        read_row(s, &uploads[count++]);
+        read_row(s, &uploads[count]);
+        store_cache_over_locked(store, &uploads[count++]);
     }
     sqlite3_reset(s);
     return code == SQLITE_DONE || code == SQLITE_ROW ? count : -1;
@@ -109,12 +110,7 @@ found(int count)
 static atomic_uint *
 version_of(struct store *store, int zone, const char *id)
 {
-    uint32_t hash = (uint32_t)zone;
-
-    for (const char *p = id; *p != '\0'; p++) {
-        hash = hash * 31 + (uint8_t)*p;
-    }
-    return &store->versions[hash % VERSIONS];
+    return &store->versions[store_hash(zone, id) % VERSIONS];
 }
 
 uint32_t
@@ -150,17 +146,15 @@ comes_first(const struct upload *one, const struct upload *other)
                                 : one->started_ms < other->started_ms;
 }
 
-enum store_result
-store_upload_find(struct store *store, int zone, const char *id,
-                  struct upload *upload)
+static enum store_result
+find_locked(struct store *store, int zone, const char *id,
+            struct upload *upload)
 {
+    sqlite3_stmt *s = store_statement_locked(store, ATTEMPTS);
     struct upload other;
-    sqlite3_stmt *s;
     int count = 0;
     int code;
 
-    pthread_mutex_lock(&store->lock);
-    s = store_statement_locked(store, ATTEMPTS);
     bind_key(s, zone, id, NULL);
     sqlite3_bind_int(s, 3, -1); /* all */
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
@@ -174,8 +168,24 @@ store_upload_find(struct store *store, int zone, const char *id,
         }
     }
     sqlite3_reset(s);
-    pthread_mutex_unlock(&store->lock);
+    if (code == SQLITE_DONE && count > 0 && upload->finished_ms == 0) {
+        store_cache_locked(store, upload);
+    }
     return found(code == SQLITE_DONE ? count : -1);
+}
+
+enum store_result
+store_upload_find(struct store *store, int zone, const char *id,
+                  struct upload *upload)
+{
+    enum store_result result = STORE_OK;
+
+    pthread_mutex_lock(&store->lock);
+    if (!store_cached_locked(store, zone, id, upload)) {
+        result = find_locked(store, zone, id, upload);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return result;
 }
 
 bool
@@ -262,7 +272,7 @@ get_locked(struct store *store, int zone, const char *id,
     sqlite3_stmt *s = store_statement_locked(store, GET);
 
     bind_key(s, zone, id, attempt);
-    return found(read_rows(s, upload, 1));
+    return found(read_rows(store, s, upload, 1));
 }
 
 enum store_result
@@ -288,7 +298,7 @@ store_upload_attempts(struct store *store, int zone, const char *id,
     s = store_statement_locked(store, ATTEMPTS);
     bind_key(s, zone, id, NULL);
     sqlite3_bind_int(s, 3, max);
-    count = read_rows(s, uploads, max);
+    count = read_rows(store, s, uploads, max);
     pthread_mutex_unlock(&store->lock);
     return count;
 }
@@ -305,7 +315,7 @@ store_upload_on_connection(struct store *store, int64_t pid, int64_t connection,
     sqlite3_bind_int64(s, 1, pid);
     sqlite3_bind_int64(s, 2, connection);
     sqlite3_bind_int(s, 3, max);
-    count = read_rows(s, uploads, max);
+    count = read_rows(store, s, uploads, max);
     pthread_mutex_unlock(&store->lock);
     return count;
 }
@@ -315,15 +325,17 @@ delete_locked(struct store *store, int zone, const char *id,
               const uint8_t *attempt)
 {
     sqlite3_stmt *s = store_statement_locked(store, DELETE);
-    enum store_result result;
+    int code;
 
+    store_replaced_locked(store, zone, id, attempt);
     bind_key(s, zone, id, attempt);
-    result = store_run_locked(s);
-    if (result == STORE_OK && sqlite3_changes(store->db) > 0) {
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        store->running_count -= sqlite3_column_int(s, 0);
         store->zones[zone].used_bytes -= row_cost(id);
         store_changed_locked(store, zone, id);
     }
-    return result;
+    sqlite3_reset(s);
+    return code == SQLITE_DONE ? STORE_OK : STORE_ERROR;
 }
 
 enum store_result
@@ -375,24 +387,39 @@ store_make_room_locked(struct store *store, int zone, int64_t wanted_bytes,
     return result;
 }
 
+/* Writes a row in place of the old one; NULL: there is none. */
+static enum store_result
+replace_locked(struct store *store, const struct upload *old,
+               const struct upload *upload)
+{
+    sqlite3_stmt *s = store_statement_locked(store, PUT);
+    enum store_result result;
+
+    store_replaced_locked(store, upload->zone, upload->id, upload->attempt);
+    bind_row(s, upload);
+    result = store_run_locked(s);
+    if (result == STORE_OK) {
+        store->running_count +=
+            (upload->check_ms > 0) - (old != NULL && old->check_ms > 0);
+        if (old == NULL) {
+            store->zones[upload->zone].used_bytes += row_cost(upload->id);
+        }
+    }
+    store_changed_locked(store, upload->zone, upload->id);
+    return result;
+}
+
 enum store_result
 store_write_upload_locked(struct store *store, const struct upload *upload)
 {
     struct upload old;
-    sqlite3_stmt *s;
-    enum store_result result =
-        get_locked(store, upload->zone, upload->id, upload->attempt, &old);
+    enum store_result result;
 
-    if (result == STORE_NOT_FOUND) {
-        store->zones[upload->zone].used_bytes += row_cost(upload->id);
-    } else if (result != STORE_OK) {
+    result = get_locked(store, upload->zone, upload->id, upload->attempt, &old);
+    if (result == STORE_ERROR) {
         return result;
     }
-    s = store_statement_locked(store, PUT);
-    bind_row(s, upload);
-    result = store_run_locked(s);
-    store_changed_locked(store, upload->zone, upload->id);
-    return result;
+    return replace_locked(store, result == STORE_OK ? &old : NULL, upload);
 }
 
 enum store_result
@@ -402,17 +429,15 @@ store_upload_put(struct store *store, const struct upload *upload,
     struct upload old = { .received_bytes = 0 };
     struct upload row = *upload;
     enum store_result result;
-    sqlite3_stmt *s;
+    bool is_new;
 
     *evicted = 0;
     pthread_mutex_lock(&store->lock);
     result = get_locked(store, upload->zone, upload->id, upload->attempt, &old);
-    if (result == STORE_NOT_FOUND) {
+    is_new = result == STORE_NOT_FOUND;
+    if (is_new) {
         result = store_make_room_locked(store, upload->zone,
                                         row_cost(upload->id), evicted);
-        if (result == STORE_OK) {
-            store->zones[upload->zone].used_bytes += row_cost(upload->id);
-        }
     }
     if (result == STORE_OK) {
         /* A probe may have counted further since the caller read the row. */
@@ -420,23 +445,17 @@ store_upload_put(struct store *store, const struct upload *upload,
             row.received_bytes = old.received_bytes;
             row.updated_ms = old.updated_ms;
         }
-        s = store_statement_locked(store, PUT);
-        bind_row(s, &row);
-        result = store_run_locked(s);
-        store_changed_locked(store, row.zone, row.id);
+        result = replace_locked(store, is_new ? NULL : &old, &row);
     }
     pthread_mutex_unlock(&store->lock);
     return result;
 }
 
 enum store_result
-store_upload_measured(struct store *store, const struct upload *upload)
+store_write_measured_locked(struct store *store, const struct upload *upload)
 {
-    enum store_result result;
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = store_statement_locked(store, MEASURED);
 
-    pthread_mutex_lock(&store->lock);
-    s = store_statement_locked(store, MEASURED);
     bind_key(s, upload->zone, upload->id, upload->attempt);
     sqlite3_bind_int64(s, 4, upload->received_bytes);
     sqlite3_bind_int(s, 5, upload->gauge);
@@ -448,23 +467,23 @@ store_upload_measured(struct store *store, const struct upload *upload)
     sqlite3_bind_int64(s, 11, upload->spool_row);
     sqlite3_bind_int64(s, 12, upload->updated_ms);
     sqlite3_bind_int(s, 13, upload->spool_certain);
-    result = store_run_locked(s);
-    pthread_mutex_unlock(&store->lock);
-    return result;
+    return store_run_locked(s);
 }
 
 enum store_result
-store_upload_checked(struct store *store, const struct upload *upload,
-                     int64_t check_ms)
+store_upload_measured(struct store *store, const struct upload *upload)
 {
-    enum store_result result;
-    sqlite3_stmt *s;
+    enum store_result result = STORE_OK;
+    struct upload first; /* of its ID */
 
     pthread_mutex_lock(&store->lock);
-    s = store_statement_locked(store, CHECKED);
-    bind_key(s, upload->zone, upload->id, upload->attempt);
-    sqlite3_bind_int64(s, 4, check_ms);
-    result = store_run_locked(s);
+    if (!store_cached_locked(store, upload->zone, upload->id, &first)) {
+        /* From now on it costs next to nothing. */
+        (void)find_locked(store, upload->zone, upload->id, &first);
+    }
+    if (!store_cache_measured_locked(store, upload)) {
+        result = store_write_measured_locked(store, upload);
+    }
     pthread_mutex_unlock(&store->lock);
     return result;
 }
@@ -480,9 +499,48 @@ store_upload_due(struct store *store, int64_t now_ms, struct upload *uploads,
     s = store_statement_locked(store, DUE);
     sqlite3_bind_int64(s, 1, now_ms);
     sqlite3_bind_int(s, 2, max);
-    count = read_rows(s, uploads, max);
+    count = read_rows(store, s, uploads, max);
     pthread_mutex_unlock(&store->lock);
     return count;
+}
+
+int
+store_upload_in_turn(struct store *store, const struct upload *after,
+                     struct upload *uploads, int max)
+{
+    sqlite3_stmt *s;
+    int count;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, IN_TURN);
+    bind_key(s, after->zone, after->id, after->attempt);
+    sqlite3_bind_int(s, 4, max);
+    sqlite3_bind_int64(s, 5, UPLOAD_IN_TURN);
+    count = read_rows(store, s, uploads, max);
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}
+
+int
+store_upload_running(struct store *store)
+{
+    int count;
+
+    pthread_mutex_lock(&store->lock);
+    count = store->running_count;
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}
+
+void
+store_count_running_locked(struct store *store)
+{
+    sqlite3_stmt *s = store_statement_locked(store, RUNNING_COUNT);
+
+    if (sqlite3_step(s) == SQLITE_ROW) {
+        store->running_count = sqlite3_column_int(s, 0);
+    }
+    sqlite3_reset(s);
 }
 
 int
@@ -496,11 +554,10 @@ store_upload_each_running(struct store *store,
     int code;
 
     pthread_mutex_lock(&store->lock);
-    s = store_statement_locked(store, DUE);
-    sqlite3_bind_int64(s, 1, INT64_MAX);
-    sqlite3_bind_int(s, 2, -1); /* no limit */
+    s = store_statement_locked(store, RUNNING);
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
         read_row(s, &upload);
+        store_cache_over_locked(store, &upload);
         take(context, &upload);
     }
     sqlite3_reset(s);

@@ -45,9 +45,11 @@ store_zone_remove(struct store *store, int zone)
     sqlite3_stmt *s;
 
     pthread_mutex_lock(&store->lock);
+    store_settle_all_locked(store);
     s = store_statement_locked(store, DELETE_ZONE);
     sqlite3_bind_int(s, 1, zone);
     store_run_locked(s);
+    store_count_running_locked(store);
     store_all_changed_locked(store);
     free(store->zones[zone].name);
     store->zones[zone] = (struct zone){ .name = NULL };

@@ -14,6 +14,9 @@ enum {
     SPOOL_PATH_MAX = 1023      /* bytes of a temporary file's path */
 };
 
+/* check_ms of an attempt that is looked at in turn with the others: no time. */
+#define UPLOAD_IN_TURN (INT64_MAX / 4 - 1)
+
 enum upload_state {
     UPLOAD_STARTING, /* nothing is known of it: never stored */
     UPLOAD_UPLOADING,
@@ -34,8 +37,7 @@ struct upload_socket {
 /* One attempt at one upload: a request of that progress ID. */
 struct upload {
     /* The key. */
-    int zone; /* index of the zone */
-    char id[UPLOAD_ID_MAX + 1];
+    int zone; /* index of the zone; its ID is at the end */
     uint8_t attempt[UPLOAD_ATTEMPT_BYTES]; /* $request_id */
 
     /* As nginx told. */
@@ -72,8 +74,11 @@ struct upload {
     int64_t finished_ms; /* 0 while it runs */
     int64_t expires_ms;  /* 0 while it runs */
     int64_t ttl_ms;      /* to be kept when finished; 0: the zone's */
-    int64_t check_ms;    /* when to look whether it still lives; 0: never */
+    int64_t check_ms;    /* when to look whether it lives, see UPLOAD_IN_TURN;
+                            0: never */
     int64_t gone_ms;     /* since when its socket and file are gone; 0: no */
+
+    char id[UPLOAD_ID_MAX + 1]; /* of the key; last, as most are far shorter */
 };
 
 /* One temporary body file that nginx has told of. */

@@ -22,6 +22,12 @@ alloc_zeroed(size_t count, size_t size)
 }
 
 void *
+alloc_array(size_t count, size_t size)
+{
+    return must(reallocarray(NULL, count, size));
+}
+
+void *
 alloc_again(void *memory, size_t count, size_t size)
 {
     return must(reallocarray(memory, count, size));

@@ -13,6 +13,10 @@
 void *alloc_zeroed(size_t count, size_t size)
     __attribute__((malloc, returns_nonnull));
 
+/* The same without the zeroes. */
+void *alloc_array(size_t count, size_t size)
+    __attribute__((malloc, returns_nonnull));
+
 /* A larger or smaller array in place of memory, as realloc(3). */
 void *alloc_again(void *memory, size_t count, size_t size)
     __attribute__((returns_nonnull));

@@ -180,7 +180,7 @@ apply_start(struct uploads *uploads, struct upload *upload,
     upload->connection_requests = event->connection_requests;
     upload->request_hash = event->request_hash;
     if (upload->check_ms == 0) {
-        upload->check_ms = now_ms + uploads->options.check_interval_ms;
+        upload->check_ms = UPLOAD_IN_TURN;
     }
     if (event->kind == EVENT_START) {
         take_socket(uploads, upload, event);

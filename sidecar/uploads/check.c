@@ -1,5 +1,6 @@
 /* Noticing that an attempt is over although nothing has told its end. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "alloc.h"
 #include "destroyed_sockets.h"
@@ -40,7 +41,7 @@ look_at_file(struct uploads *uploads, const struct upload *upload,
 }
 
 static enum life
-look(struct uploads *uploads, struct upload *upload, int64_t now_ms)
+look_for_life(struct uploads *uploads, struct upload *upload, int64_t now_ms)
 {
     bool has_file = upload->spool_row != 0 && upload->spool_certain;
     struct destroyed_socket last;
@@ -168,7 +169,7 @@ judge(struct uploads *uploads, struct upload *upload, enum life life,
                now_ms - heard_ms >= uploads->options.inactive_timeout_ms) {
         conclude(uploads, upload, now_ms);
     } else {
-        upload->check_ms = now_ms + uploads->options.check_interval_ms;
+        upload->check_ms = UPLOAD_IN_TURN;
     }
 }
 
@@ -179,14 +180,19 @@ check_end(struct uploads *uploads, const struct upload *seen, enum life life,
 {
     struct upload upload;
     unsigned evicted;
+    int64_t gone_ms;
+    int64_t check_ms;
 
     pthread_mutex_lock(&uploads->lock);
     /* An event may have come since: judge the row as it is now. */
     if (store_upload_get(uploads->store, seen->zone, seen->id, seen->attempt,
                          &upload) == STORE_OK &&
         upload_runs(&upload)) {
+        gone_ms = upload.gone_ms;
+        check_ms = upload.check_ms;
         judge(uploads, &upload, life, now_ms);
-        if (store_upload_put(uploads->store, &upload, &evicted) != STORE_OK) {
+        if ((upload.gone_ms != gone_ms || upload.check_ms != check_ms) &&
+            store_upload_put(uploads->store, &upload, &evicted) != STORE_OK) {
             log_store_error(uploads, "writing a checked upload");
         }
     }
@@ -196,37 +202,79 @@ check_end(struct uploads *uploads, const struct upload *seen, enum life life,
 static void
 check(struct uploads *uploads, struct upload *seen, int64_t now_ms)
 {
-    int64_t next_ms = now_ms + uploads->options.check_interval_ms;
+    struct look fresh = measure(uploads, seen, now_ms);
     enum life life;
 
-    if (measure(uploads, seen, now_ms)) {
+    if (fresh.changed) {
         store_upload_measured(uploads->store, seen);
     }
-    life = look(uploads, seen, now_ms);
-    if (life != LIFE_ALIVE || seen->gone_ms != 0) {
+    life = fresh.socket_open && is_alone(seen)
+               ? LIFE_ALIVE
+               : look_for_life(uploads, seen, now_ms);
+    if (life != LIFE_ALIVE || seen->check_ms != UPLOAD_IN_TURN) {
         check_end(uploads, seen, life, now_ms);
-    } else if (store_upload_checked(uploads->store, seen, next_ms) !=
-               STORE_OK) {
-        log_store_error(uploads, "writing a checked upload");
+    }
+}
+
+static void
+check_each(struct uploads *uploads, struct upload *due, int count,
+           int64_t now_ms)
+{
+    store_batch_begin(uploads->store);
+    for (int i = 0; i < count; i++) {
+        check(uploads, &due[i], now_ms);
+    }
+    store_batch_end(uploads->store);
+}
+
+/* By time, not by number, or many uploads would be looked at seldom. */
+static bool
+has_time(const struct uploads *uploads, int64_t began_ms)
+{
+    return uploads->options.clock_ms() - began_ms < DUE_MS_PER_TICK;
+}
+
+/* Those of which nothing is suspected. */
+static void
+check_in_turn(struct uploads *uploads, struct upload *due, int64_t began_ms,
+              int64_t now_ms)
+{
+    int left =
+        turns_due(&uploads->upload_turns, store_upload_running(uploads->store),
+                  uploads->options.check_interval_ms, now_ms);
+    bool again = true; /* from the first one on */
+
+    while (left > 0 && has_time(uploads, began_ms)) {
+        int max = left < DUE_AT_ONCE ? left : DUE_AT_ONCE;
+        int count =
+            store_upload_in_turn(uploads->store, &uploads->looked_at, due, max);
+
+        if (count > 0) {
+            uploads->looked_at = due[count - 1];
+            check_each(uploads, due, count, now_ms);
+            left -= count;
+        }
+        if (count < max) {
+            memset(&uploads->looked_at, 0, sizeof(uploads->looked_at));
+            if (!again) {
+                break;
+            }
+            again = false;
+        }
     }
 }
 
 void
 check_due(struct uploads *uploads, int64_t now_ms)
 {
-    struct upload *due = alloc_zeroed(DUE_AT_ONCE, sizeof(*due));
+    struct upload *due = alloc_array(DUE_AT_ONCE, sizeof(*due));
     int64_t began_ms = uploads->options.clock_ms();
     int count;
 
-    /* By time, not by number, or many uploads would be looked at seldom. */
     do {
         count = store_upload_due(uploads->store, now_ms, due, DUE_AT_ONCE);
-        store_batch_begin(uploads->store);
-        for (int i = 0; i < count; i++) {
-            check(uploads, &due[i], now_ms);
-        }
-        store_batch_end(uploads->store);
-    } while (count == DUE_AT_ONCE &&
-             uploads->options.clock_ms() - began_ms < DUE_MS_PER_TICK);
+        check_each(uploads, due, count, now_ms);
+    } while (count == DUE_AT_ONCE && has_time(uploads, began_ms));
+    check_in_turn(uploads, due, began_ms, now_ms);
     free(due);
 }

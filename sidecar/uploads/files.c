@@ -59,7 +59,7 @@ static void
 credit(struct uploads *uploads, const struct spool *spool, int64_t size_bytes,
        int64_t now_ms)
 {
-    struct upload *peers = alloc_zeroed(PEERS_MAX, sizeof(*peers));
+    struct upload *peers = alloc_array(PEERS_MAX, sizeof(*peers));
     struct upload *owner = NULL;
     bool owner_certain = false;
     int owners = 0;
@@ -159,11 +159,11 @@ read_unresolved(struct uploads *uploads, int64_t pid, struct spool **spools)
 {
     int count;
 
-    *spools = alloc_zeroed(SCAN_MIN, sizeof(**spools));
+    *spools = alloc_array(SCAN_MIN, sizeof(**spools));
     count = store_spool_unresolved(uploads->store, pid, *spools, SCAN_MIN);
     if (count == SCAN_MIN) {
         free(*spools);
-        *spools = alloc_zeroed(SCAN_MAX, sizeof(**spools));
+        *spools = alloc_array(SCAN_MAX, sizeof(**spools));
         count = store_spool_unresolved(uploads->store, pid, *spools, SCAN_MAX);
     }
     return count;

@@ -107,7 +107,8 @@ last_read_bytes(const struct upload *upload,
 
 /* What nginx has read of the body by the kernel's count; -1 if it can't say. */
 static int64_t
-socket_bytes(struct uploads *uploads, struct upload *upload, bool *exact)
+socket_bytes(struct uploads *uploads, struct upload *upload, bool *exact,
+             bool *open)
 {
     struct destroyed_socket last;
     int64_t read_bytes;
@@ -120,6 +121,8 @@ socket_bytes(struct uploads *uploads, struct upload *upload, bool *exact)
     } else if (upload->socket.cookie == 0 ||
                socket_gauge_read(&upload->socket, &read_bytes) != SOCKET_OPEN) {
         return -1;
+    } else {
+        *open = true;
     }
     if (read_bytes < upload->socket_base_bytes) {
         return -1;
@@ -172,12 +175,12 @@ measured_rate(const struct upload *upload, int64_t now_ms)
     return rate < INT64_MAX ? (int64_t)rate : INT64_MAX;
 }
 
-bool
+struct look
 measure(struct uploads *uploads, struct upload *upload, int64_t now_ms)
 {
     int64_t old_row = upload->spool_row;
+    struct look look = { .socket_open = false };
     bool exact = false;
-    bool changed;
     int64_t of_spool = -1;
     int64_t of_socket;
 
@@ -189,16 +192,18 @@ measure(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     if (!upload->socket_exact || upload->chunked || old_row == 0) {
         of_spool = spool_bytes(uploads, upload, now_ms);
     }
-    of_socket = socket_bytes(uploads, upload, &exact);
+    of_socket = socket_bytes(uploads, upload, &exact, &look.socket_open);
     if (of_socket < 0 && of_spool < 0) {
         of_spool = spool_bytes(uploads, upload, now_ms);
     }
     if (of_spool >= 0 && (!exact || of_spool > of_socket)) {
-        changed = count_received(upload, of_spool, GAUGE_SPOOL, false, now_ms);
+        look.changed =
+            count_received(upload, of_spool, GAUGE_SPOOL, false, now_ms);
     } else {
-        changed =
+        look.changed =
             count_received(upload, of_socket, GAUGE_SOCKET, !exact, now_ms);
     }
-    changed |= old_row != upload->spool_row;
-    return move_marks(upload, now_ms) || changed;
+    look.changed |= old_row != upload->spool_row;
+    look.changed |= move_marks(upload, now_ms);
+    return look;
 }

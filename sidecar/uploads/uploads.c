@@ -39,7 +39,7 @@ uploads_new(struct store *store, const struct uploads_options *options)
 {
     struct uploads *uploads = alloc_zeroed(1, sizeof(*uploads));
 
-    uploads->scanned = alloc_zeroed(FILES_PER_TICK, sizeof(*uploads->scanned));
+    uploads->scanned = alloc_array(FILES_PER_TICK, sizeof(*uploads->scanned));
     uploads->recent = recent_progress_new();
     uploads->store = store;
     uploads->options = *options;
@@ -209,7 +209,7 @@ look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
         return false;
     }
     if (found == STORE_OK && upload_runs(&upload)) {
-        if (measure(uploads, &upload, now_ms) &&
+        if (measure(uploads, &upload, now_ms).changed &&
             store_upload_measured(uploads->store, &upload) != STORE_OK) {
             log_store_error(uploads, "writing what was measured");
         }
@@ -241,22 +241,57 @@ uploads_progress(struct uploads *uploads, int zone, const char *id,
     }
 }
 
+int
+turns_due(struct turns *turns, int total, int64_t interval_ms, int64_t now_ms)
+{
+    int64_t since_ms = now_ms - turns->at_ms;
+    int64_t count;
+
+    turns->at_ms = now_ms;
+    if (since_ms >= interval_ms) {
+        turns->owed = 0;
+        return total;
+    }
+    turns->owed += since_ms > 0 ? since_ms * total : 0;
+    count = turns->owed / interval_ms;
+    turns->owed %= interval_ms;
+    return count < total ? (int)count : total;
+}
+
+/* New files that could not be looked for at once. */
+static void
+resolve_new_files(struct uploads *uploads, int64_t now_ms)
+{
+    int64_t pids[WORKERS_MAX];
+    int count = store_spool_unresolved_pids(uploads->store, pids, WORKERS_MAX);
+
+    for (int i = 0; i < count; i++) {
+        resolve_files(uploads, pids[i], now_ms);
+    }
+}
+
 /* Looks at the next files in order, so that none that is gone stays known. */
 static void
 check_files(struct uploads *uploads, int64_t now_ms)
 {
     struct spool *spools = uploads->scanned;
+    int share =
+        turns_due(&uploads->file_turns, store_spool_count(uploads->store),
+                  uploads->options.check_interval_ms, now_ms);
+    int max = share < FILES_PER_TICK ? share : FILES_PER_TICK;
     int64_t size_bytes;
     int count;
 
-    count = store_spool_scan(uploads->store, uploads->scan_row, spools,
-                             FILES_PER_TICK);
-    uploads->scan_row = count == FILES_PER_TICK ? spools[count - 1].row : 0;
+    count = store_spool_scan(uploads->store, uploads->scan_row, spools, max);
+    if (count >= 0) {
+        uploads->scan_row = count == max ? uploads->scan_row : 0;
+    }
     for (int i = 0; i < count; i++) {
-        if (spools[i].fd < 0) {
-            resolve_files(uploads, spools[i].pid, now_ms);
-        } else {
+        if (spools[i].fd >= 0) {
             file_size(uploads, &spools[i], now_ms, &size_bytes);
+        }
+        if (count == max) {
+            uploads->scan_row = spools[i].row;
         }
     }
 }
@@ -264,6 +299,7 @@ check_files(struct uploads *uploads, int64_t now_ms)
 void
 uploads_tick(struct uploads *uploads, int64_t now_ms)
 {
+    resolve_new_files(uploads, now_ms);
     check_files(uploads, now_ms);
     check_due(uploads, now_ms);
     if (store_sweep(uploads->store, now_ms, SWEEP_PER_TICK) < 0) {

@@ -17,7 +17,7 @@ enum {
     GRACE_MS = 1000,    /* for an end event that is still under way */
     DUE_AT_ONCE = 64,
     DUE_MS_PER_TICK = 50, /* for looks whether uploads live */
-    FILES_PER_TICK = 256,
+    FILES_PER_TICK = 1024,
     SWEEP_PER_TICK = 2000,
 };
 
@@ -25,6 +25,12 @@ enum {
 struct worker {
     int64_t pid; /* 0: free */
     int64_t next_scan_ms;
+};
+
+/* Something looked at evenly, one after the other. */
+struct turns {
+    int64_t at_ms; /* when the last ones were due */
+    int64_t owed;  /* of one turn, in parts of the interval */
 };
 
 struct uploads {
@@ -46,18 +52,35 @@ struct uploads {
     struct recent_progress *recent;
 
     /* The timer's. */
+    struct turns file_turns;
     int64_t scan_row;      /* the file it looked at last */
     struct spool *scanned; /* room for FILES_PER_TICK */
+    struct turns upload_turns;
+    struct upload looked_at; /* last in turn: its key */
 };
+
+/*
+ * How many of the total have their turn by now, where each shall have it once
+ * an interval.
+ */
+int turns_due(struct turns *turns, int total, int64_t interval_ms,
+              int64_t now_ms);
 
 /* Whether the end of an attempt has not been told or concluded yet. */
 bool upload_runs(const struct upload *upload);
 
+/* What a look at the gauges has shown. */
+struct look {
+    bool changed;     /* a measured field of the attempt */
+    bool socket_open; /* the client's connection was there */
+};
+
 /*
- * Reads the gauges of a running attempt and updates its measured fields.
- * Returns whether any has changed. Takes no lock of the uploads.
+ * Reads the gauges of a running attempt and updates its measured fields. Takes
+ * no lock of the uploads.
  */
-bool measure(struct uploads *uploads, struct upload *upload, int64_t now_ms);
+struct look measure(struct uploads *uploads, struct upload *upload,
+                    int64_t now_ms);
 
 /* Bytes a second over the window, or -1. */
 int64_t measured_rate(const struct upload *upload, int64_t now_ms);

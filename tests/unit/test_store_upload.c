@@ -257,41 +257,6 @@ test_measured_edges(void **state)
     ASSERT_INT("the file stays", got.spool_row, 7);
 }
 
-static const struct checked_row {
-    const char *name;
-    int64_t gone_ms;
-    int64_t finished_ms;
-    bool written;
-} checked_rows[] = {
-    { "runs", 0, 0, true },
-    { "suspected since", 150, 0, false },
-    { "finished since", 0, 200, false },
-};
-
-static void
-test_checked(void **state)
-{
-    for (size_t i = 0; i < COUNT(checked_rows); i++) {
-        const struct checked_row *row = &checked_rows[i];
-        struct upload upload = running(LARGE, row->name, 1, 100);
-        int64_t check_ms;
-        struct upload got;
-
-        upload.gone_ms = row->gone_ms;
-        upload.finished_ms = row->finished_ms;
-        upload.check_ms = row->finished_ms != 0 ? 0 : 300;
-        check_ms = upload.check_ms;
-        put(*state, &upload);
-        upload.received_bytes = 99; /* is not written */
-        ASSERT_INT(row->name, store_upload_checked(*state, &upload, 5300),
-                   STORE_OK);
-        get(*state, &upload, &got);
-        ASSERT_INT(row->name, got.check_ms, row->written ? 5300 : check_ms);
-        ASSERT_INT(row->name, got.received_bytes, 0);
-        ASSERT_INT(row->name, got.gone_ms, row->gone_ms);
-    }
-}
-
 /* Attempts of one ID as "r" or "f" and the time of its start or its end. */
 static const struct find_row {
     const char *name;
@@ -458,6 +423,91 @@ test_due(void **state)
     }
 }
 
+/* The IDs of those in turn behind a key. */
+static void
+in_turn(struct store *store, const struct upload *after, int max, char *text,
+        size_t size)
+{
+    struct upload rows[8];
+    int count = store_upload_in_turn(store, after, rows, max);
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (int i = 0; i < count; i++) {
+        len += (size_t)snprintf(text + len, size - len, "%d%s%d,", rows[i].zone,
+                                rows[i].id,
+                                rows[i].attempt[UPLOAD_ATTEMPT_BYTES - 1]);
+    }
+}
+
+static void
+test_in_turn(void **state)
+{
+    static const struct {
+        int zone;
+        const char *id;
+        uint8_t attempt;
+        int max;
+        const char *expected;
+    } rows[] = {
+        { 0, "", 0, 8, "0a1,0a2,0c1,1b1," },
+        { 0, "", 0, 3, "0a1,0a2,0c1," },
+        { 0, "a", 1, 8, "0a2,0c1,1b1," },
+        { 0, "a", 2, 8, "0c1,1b1," },
+        { 0, "b", 9, 8, "0c1,1b1," },
+        { 0, "c", 1, 8, "1b1," },
+        { 1, "b", 1, 8, "" },
+        { 1, "z", 9, 8, "" },
+    };
+    struct upload suspected = running(LARGE, "b", 1, 50);
+    struct upload over = finished(LARGE, "over", 1, 50);
+    char text[64];
+
+    put(*state, &over);
+    put(*state, &suspected);
+    for (int i = 0; i < 4; i++) {
+        struct upload upload =
+            running(i == 3, &"a\0a\0c\0b"[2 * i], i == 1 ? 2 : 1, 10);
+
+        upload.check_ms = UPLOAD_IN_TURN;
+        put(*state, &upload);
+    }
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct upload after =
+            running(rows[i].zone, rows[i].id, rows[i].attempt, 1);
+
+        in_turn(*state, &after, rows[i].max, text, sizeof(text));
+        ASSERT_TEXT(unit_case("row %d", (int)i), text, rows[i].expected);
+    }
+    due(*state, UPLOAD_IN_TURN - 1, 8, text, sizeof(text));
+    ASSERT_TEXT("due is another one", text, "b,");
+}
+
+static void
+test_running_count(void **state)
+{
+    struct upload one = running(LARGE, "one", 1, 50);
+    struct upload two = running(SMALL, "two", 1, 50);
+
+    ASSERT_INT("none", store_upload_running(*state), 0);
+    put(*state, &one);
+    put(*state, &one);
+    put(*state, &two);
+    ASSERT_INT("two", store_upload_running(*state), 2);
+    one = finished(LARGE, "one", 1, 60);
+    put(*state, &one);
+    put(*state, &one);
+    ASSERT_INT("one has finished", store_upload_running(*state), 1);
+    store_upload_delete(*state, LARGE, one.id, one.attempt);
+    ASSERT_INT("and is deleted", store_upload_running(*state), 1);
+    store_upload_delete(*state, LARGE, one.id, one.attempt);
+    store_upload_delete(*state, SMALL, two.id, two.attempt);
+    ASSERT_INT("both are", store_upload_running(*state), 0);
+    put(*state, &two);
+    store_zone_remove(*state, SMALL);
+    ASSERT_INT("with its zone", store_upload_running(*state), 0);
+}
+
 int
 main(void)
 {
@@ -466,9 +516,9 @@ main(void)
         STORE_TEST(test_not_found),    STORE_TEST(test_delete),
         STORE_TEST(test_put_received), STORE_TEST(test_measured_fields),
         STORE_TEST(test_measured),     STORE_TEST(test_measured_edges),
-        STORE_TEST(test_checked),      STORE_TEST(test_find),
+        STORE_TEST(test_in_turn),      STORE_TEST(test_find),
         STORE_TEST(test_attempts),     STORE_TEST(test_on_connection),
-        STORE_TEST(test_due),
+        STORE_TEST(test_due),          STORE_TEST(test_running_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,181 @@
+/*
+ * Rows in front of SQLite: those of running uploads that probes ask for, each
+ * with what has been measured since, which is written to the table when the row
+ * leaves. Nobody sees the difference: whoever reads the table is given what
+ * stands here instead, and whoever changes a row has it leave before.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_internal.h"
+
+uint32_t
+store_hash(int zone, const char *id)
+{
+    uint32_t hash = (uint32_t)zone;
+
+    for (const char *p = id; *p != '\0'; p++) {
+        hash = hash * 31 + (uint8_t)*p;
+    }
+    return hash;
+}
+
+static size_t
+bytes_of(const struct upload *row)
+{
+    return offsetof(struct upload, id) + strlen(row->id) + 1;
+}
+
+static struct cache_place *
+set_of(struct store *store, uint32_t hash)
+{
+    return store->cache[hash % CACHE_SETS];
+}
+
+static struct cache_place *
+find_place(struct store *store, int zone, const char *id)
+{
+    uint32_t hash = store_hash(zone, id);
+    struct cache_place *set = set_of(store, hash);
+
+    for (int i = 0; i < CACHE_WAYS; i++) {
+        if (set[i].row != NULL && set[i].hash == hash &&
+            set[i].row->zone == zone && strcmp(set[i].row->id, id) == 0) {
+            return &set[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_attempt(const struct upload *one, const struct upload *other)
+{
+    return memcmp(one->attempt, other->attempt, UPLOAD_ATTEMPT_BYTES) == 0;
+}
+
+/* The place of that very attempt, or NULL. */
+static struct cache_place *
+place_of(struct store *store, const struct upload *upload)
+{
+    struct cache_place *place = find_place(store, upload->zone, upload->id);
+
+    return place != NULL && is_attempt(place->row, upload) ? place : NULL;
+}
+
+/* The fields that store_upload_measured() writes, and they alone. */
+static void
+copy_measured(struct upload *to, const struct upload *from)
+{
+    to->received_bytes = from->received_bytes;
+    to->gauge = from->gauge;
+    to->approximate = from->approximate;
+    memcpy(to->mark_ms, from->mark_ms, sizeof(to->mark_ms));
+    memcpy(to->mark_bytes, from->mark_bytes, sizeof(to->mark_bytes));
+    to->updated_ms = from->updated_ms;
+    if (from->spool_row != 0) {
+        to->spool_row = from->spool_row;
+        to->spool_certain = from->spool_certain;
+    }
+}
+
+static void
+leave(struct store *store, struct cache_place *place)
+{
+    if (place->measured) {
+        /* It fails where memory has run out: then the table is behind. */
+        (void)store_write_measured_locked(store, place->row);
+    }
+    free(place->row);
+    place->row = NULL;
+    place->measured = false;
+}
+
+bool
+store_cached_locked(struct store *store, int zone, const char *id,
+                    struct upload *upload)
+{
+    const struct cache_place *place = find_place(store, zone, id);
+
+    if (place == NULL) {
+        return false;
+    }
+    memcpy(upload, place->row, bytes_of(place->row));
+    return true;
+}
+
+void
+store_cache_locked(struct store *store, const struct upload *row)
+{
+    uint32_t hash = store_hash(row->zone, row->id);
+    struct cache_place *set = set_of(store, hash);
+    struct cache_place *place = &set[hash / CACHE_SETS % CACHE_WAYS];
+    struct upload *copy = malloc(bytes_of(row));
+
+    if (copy == NULL) {
+        return;
+    }
+    for (int i = 0; i < CACHE_WAYS && place->row != NULL; i++) {
+        if (set[i].row == NULL) {
+            place = &set[i];
+        }
+    }
+    if (place->row != NULL) {
+        leave(store, place);
+    }
+    memcpy(copy, row, bytes_of(row));
+    place->row = copy;
+    place->hash = hash;
+}
+
+bool
+store_cache_measured_locked(struct store *store, const struct upload *upload)
+{
+    struct cache_place *place = place_of(store, upload);
+
+    if (place == NULL) {
+        return false;
+    }
+    if (upload->received_bytes >= place->row->received_bytes) {
+        copy_measured(place->row, upload);
+        place->measured = true;
+    }
+    return true;
+}
+
+void
+store_cache_over_locked(struct store *store, struct upload *row)
+{
+    const struct cache_place *place = place_of(store, row);
+
+    if (place != NULL && place->measured) {
+        copy_measured(row, place->row);
+    }
+}
+
+void
+store_replaced_locked(struct store *store, int zone, const char *id,
+                      const uint8_t *attempt)
+{
+    struct cache_place *place = find_place(store, zone, id);
+
+    if (place == NULL) {
+        return;
+    }
+    if (memcmp(place->row->attempt, attempt, UPLOAD_ATTEMPT_BYTES) == 0) {
+        place->measured = false; /* of a row that is not there any more */
+    }
+    leave(store, place);
+}
+
+void
+store_settle_all_locked(struct store *store)
+{
+    for (int i = 0; i < CACHE_SETS * CACHE_WAYS; i++) {
+        struct cache_place *place =
+            &store->cache[i / CACHE_WAYS][i % CACHE_WAYS];
+
+        if (place->row != NULL) {
+            leave(store, place);
+        }
+    }
+}
