@@ -39,14 +39,6 @@ piece_reset(struct piece *piece)
     piece->count = -1;
 }
 
-bool
-piece_is_wrong(struct piece_fault *fault, const char *field, const char *why)
-{
-    fault->field = field;
-    fault->why = why;
-    return false;
-}
-
 const char *
 piece_method(const struct piece_request *request)
 {

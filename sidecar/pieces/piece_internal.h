@@ -8,8 +8,13 @@
 void piece_reset(struct piece *piece);
 
 /* Tells what is wrong. Returns false. */
-bool piece_is_wrong(struct piece_fault *fault, const char *field,
-                    const char *why);
+static inline bool
+piece_is_wrong(struct piece_fault *fault, const char *field, const char *why)
+{
+    fault->field = field;
+    fault->why = why;
+    return false;
+}
 
 /*
  * The method as the server is to take it: X-HTTP-Method-Override's, which tus
