@@ -147,7 +147,8 @@ read_resource(const struct piece *piece, const struct piece_response *response,
             (data && piece->last && outcome->fate == PIECE_TAKEN &&
              !says_incomplete(response));
         /* Sent in whole, but refused by what it was for. */
-        if (outcome->complete && outcome->fate == PIECE_RETRY) {
+        if (outcome->complete && outcome->fate == PIECE_RETRY &&
+            response->status >= 400) {
             outcome->fate = PIECE_REFUSED;
         }
     }
