@@ -117,16 +117,20 @@ check_length(const struct dialect *dialect, const int64_t n[ARGS],
 bool
 piece_place_by_length(struct piece *piece, struct piece_fault *fault)
 {
+    int64_t end;
+
     piece->last = piece->number + 1 == piece->count;
     if (piece->length_bytes < 0) {
         return true;
     }
     if (piece->count == 1) {
         piece->total_bytes = piece->length_bytes;
-    } else if (!piece->last &&
-               __builtin_mul_overflow(piece->number, piece->length_bytes,
-                                      &piece->offset_bytes)) {
-        return piece_is_wrong(fault, "chunk", "is beyond any file");
+    } else if (!piece->last) {
+        if (__builtin_mul_overflow(piece->number + 1, piece->length_bytes,
+                                   &end)) {
+            return piece_is_wrong(fault, "chunk", "is beyond any file");
+        }
+        piece->offset_bytes = end - piece->length_bytes;
     }
     return true;
 }

@@ -12,20 +12,20 @@
 static bool
 fit_total(struct piece *piece, struct piece_fault *fault)
 {
-    int64_t end;
+    int64_t end = -1;
 
+    if (piece->length_bytes >= 0 &&
+        __builtin_add_overflow(piece->offset_bytes, piece->length_bytes,
+                               &end)) {
+        return piece_is_wrong(fault, "Upload-Offset", "is too large");
+    }
     if (piece->total_bytes < 0) {
         return true;
     }
     if (piece->offset_bytes > piece->total_bytes) {
         return piece_is_wrong(fault, "Upload-Offset", "is beyond the total");
     }
-    if (piece->length_bytes < 0) {
-        return true;
-    }
-    if (__builtin_add_overflow(piece->offset_bytes, piece->length_bytes,
-                               &end) ||
-        end > piece->total_bytes) {
+    if (end > piece->total_bytes) {
         return piece_is_wrong(fault, "Content-Length", "goes beyond the total");
     }
     piece->last = piece->last || end == piece->total_bytes;
@@ -96,7 +96,6 @@ from_tus_creation(const struct piece_request *request, struct piece *piece,
         return piece_is_wrong(fault, "Upload-Concat",
                               "is neither partial nor final");
     }
-    piece->partial = concat[0] != '\0';
     piece->offset_bytes = 0;
     if (value_is_media_type(request->content_type,
                             "application/offset+octet-stream")) {
@@ -119,6 +118,8 @@ piece_from_tus(const struct piece_request *request, struct piece *piece,
         return piece_is_wrong(fault, "Tus-Resumable", "is not of version 1");
     }
     piece->protocol = PIECE_TUS;
+    /* Of the creation by the protocol; tus-js-client has it in each request. */
+    piece->partial = strcmp(request->upload_concat, "partial") == 0;
     if (strcasecmp(method, "POST") == 0) {
         return from_tus_creation(request, piece, fault);
     }
