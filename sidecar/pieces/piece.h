@@ -79,7 +79,12 @@ struct piece_request {
     int64_t content_length_bytes; /* -1 unknown, as of a chunked body */
 };
 
-/* What the server, or nginx for it, has answered. As above. */
+/*
+ * What the client was answered, by the server or by nginx: $sent_http_location
+ * and the like, since proxy_redirect changes a Location. As above. An interim
+ * 104 of the draft, which has the Location of an upload that is cut short
+ * later, does not get through nginx.
+ */
 struct piece_response {
     int status; /* 0 if unknown */
     const char *location;

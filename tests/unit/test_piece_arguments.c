@@ -203,19 +203,21 @@ test_queries(void **state)
     FIELD("dzchunksize", size)                              \
     FIELD("dztotalchunkcount", count) FIELD("dzchunkbyteoffset", offset)
 #define DZ_UUID " f2c8e1a4-0000-4000-8000-123456789abc"
-#define FINE(index, offset, size, count, total)                  \
-    FIELD("qqpartindex", index)                                  \
-    FIELD("qqpartbyteoffset", offset)                            \
-    FIELD("qqchunksize", size)                                   \
-    FIELD("qqtotalparts", count) FIELD("qqtotalfilesize", total) \
-        FIELD("qqfilename", "a.bin") FIELD("qquuid", "7e4b0f9e")
-#define FLOW                                                         \
-    FIELD("flowChunkNumber", "1")                                    \
-    FIELD("flowChunkSize", "1048576")                                \
-    FIELD("flowCurrentChunkSize", "1048576")                         \
-    FIELD("flowTotalSize", "2621440") FIELD("flowIdentifier", "2 a") \
-        FIELD("flowFilename", "a") FIELD("flowRelativePath", "a")    \
-            FIELD("flowTotalChunks", "2")
+#define FINE(index, offset, size, count, total) \
+    FIELD("qqpartindex", index)                 \
+    FIELD("qqpartbyteoffset", offset)           \
+    FIELD("qqchunksize", size)                  \
+    FIELD("qqtotalparts", count)                \
+    FIELD("qqtotalfilesize", total)             \
+    FIELD("qqfilename", "a.bin") FIELD("qquuid", "7e4b0f9e")
+#define FLOW                                 \
+    FIELD("flowChunkNumber", "1")            \
+    FIELD("flowChunkSize", "1048576")        \
+    FIELD("flowCurrentChunkSize", "1048576") \
+    FIELD("flowTotalSize", "2621440")        \
+    FIELD("flowIdentifier", "2 a")           \
+    FIELD("flowFilename", "a")               \
+    FIELD("flowRelativePath", "a") FIELD("flowTotalChunks", "2")
 
 static const struct body_row {
     const char *name;
