@@ -85,6 +85,7 @@ uploads_options(const struct daemon *daemon, const struct config *config)
         .destroyed = daemon->destroyed,
         .check_interval_ms = config->check_interval_ms,
         .inactive_timeout_ms = config->inactive_timeout_ms,
+        .piece_timeout_ms = config->piece_timeout_ms,
         .held_max = held_max(config),
         .clock_ms = io_now_ms,
     };

@@ -14,7 +14,7 @@
     X(body_complete) X(approximate) X(gauge)                                 \
     X(mark_ms[0]) X(mark_ms[1]) X(mark_bytes[0]) X(mark_bytes[1])            \
     X(started_ms) X(updated_ms) X(finished_ms) X(expires_ms) X(check_ms)     \
-    X(gone_ms) X(ttl_ms)
+    X(gone_ms) X(ttl_ms) X(piece_at) X(piece_length) X(piece_body_at)
 /* clang-format on */
 
 #endif

@@ -10,6 +10,10 @@
     "row, pid, connection, request_hash, id, path, fd, seen_ms, held_fd," \
     " uncertain_until_ms"
 
+#define ASSEMBLY_FIELDS                                                      \
+    "zone, id, protocol, pieces, resumed_bytes, chunk_bytes, failed, whole," \
+    " base_bytes, received"
+
 /* A file by the ID in its request line, else by the request line's hash. */
 #define SPOOL_MATCHES \
     "id = ?5 OR (id = '' AND (?6 = 0 OR request_hash IN (0, ?6)))"
@@ -50,6 +54,14 @@ const char *const store_statement_sql[STATEMENTS] = {
     [OLDEST_FINISHED] = "SELECT zone, id, attempt FROM upload"
                         " WHERE zone = ? AND expires_ms > 0"
                         " ORDER BY expires_ms LIMIT 1",
+    [ASSEMBLY_GET] = "SELECT " ASSEMBLY_FIELDS " FROM assembly"
+                     " WHERE zone = ? AND id = ?",
+    [ASSEMBLY_PUT] = "REPLACE INTO assembly (" ASSEMBLY_FIELDS ")"
+                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [ASSEMBLY_DELETE] = "DELETE FROM assembly WHERE zone = ? AND id = ?"
+                        " RETURNING length(received) + length(whole)",
+    [ASSEMBLY_DELETE_ZONE] = "DELETE FROM assembly WHERE zone = ?",
+    [ALL_ASSEMBLIES] = "SELECT " ASSEMBLY_FIELDS " FROM assembly",
     [COUNT] = "SELECT count(*) FROM upload",
     [SPOOL_ADD] = "INSERT OR IGNORE INTO spool (pid, connection,"
                   " request_hash, id, path, fd, seen_ms)"

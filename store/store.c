@@ -30,12 +30,18 @@ static const char schema[] =
                    " UNIQUE (pid, connection, path));"
                    "CREATE INDEX spool_id ON spool (id) WHERE id <> '';"
                    "CREATE INDEX spool_unresolved ON spool (pid) WHERE fd < 0;"
+                   "CREATE TABLE assembly (zone INTEGER NOT NULL, id TEXT NOT NULL,"
+                   " protocol INTEGER NOT NULL, pieces INTEGER NOT NULL,"
+                   " resumed_bytes INTEGER NOT NULL, chunk_bytes INTEGER NOT NULL,"
+                   " failed INTEGER NOT NULL, whole TEXT NOT NULL,"
+                   " base_bytes INTEGER NOT NULL, received BLOB NOT NULL,"
+                   " PRIMARY KEY (zone, id)) WITHOUT ROWID;"
                    /* Filled for a snapshot. */
                    "CREATE TABLE zone (zone INTEGER PRIMARY KEY, name TEXT NOT NULL);"
                    "CREATE TABLE moment (monotonic_ms INTEGER NOT NULL,"
                    " wall_ms INTEGER NOT NULL, boot_id TEXT NOT NULL);"
                    "PRAGMA application_id = 1970302052;" /* "upld" */
-                   "PRAGMA user_version = 1;";
+                   "PRAGMA user_version = 2;";
 
 struct store *
 store_new(const char **message)

@@ -8,6 +8,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -189,6 +190,24 @@ int store_sweep(struct store *store, int64_t now_ms, int max);
 
 /* The number of attempts stored. */
 int store_upload_count(struct store *store);
+
+/* Whether a row is that of a file which comes in pieces. */
+bool store_is_assembly(const struct upload *upload);
+
+/*
+ * The assembly of a file; its received ranges are the caller's to release, on
+ * every result. STORE_NOT_FOUND: there is none.
+ */
+enum store_result store_assembly_get(struct store *store, int zone,
+                                     const char *id, struct assembly *assembly);
+
+/*
+ * Writes an assembly, new or known. It goes with the row of its file, that of
+ * the attempt of zeroes, which has to be there. What it takes counts in its
+ * zone, where nothing makes room for it.
+ */
+enum store_result store_assembly_put(struct store *store,
+                                     const struct assembly *assembly);
 
 /*
  * Adds a temporary file, or does nothing if the path is known for the

@@ -26,11 +26,16 @@ enum statement {
     IN_TURN,
     EXPIRED,
     OLDEST_FINISHED,
+    ASSEMBLY_GET,
+    ASSEMBLY_PUT,
+    ASSEMBLY_DELETE,
+    ASSEMBLY_DELETE_ZONE,
     COUNT,
     SPOOL_ADD,
     SPOOL_LOAD,
     ALL_UPLOADS, /* the next two are for a snapshot's own connection */
     ALL_SPOOLS,
+    ALL_ASSEMBLIES,
     SPOOL_FOUND,
     SPOOL_TAKE,
     SPOOL_OF_UPLOAD,
@@ -55,6 +60,7 @@ struct zone {
 enum {
     VERSIONS = 4096,
     SPOOL_CONNECTIONS = 16384,
+    ASSEMBLY_COST_BYTES = 128, /* of a row without its ranges, rounded up */
     CACHE_SETS = 4096,
     CACHE_WAYS = 4, /* rows whose IDs hash alike */
 };
@@ -105,6 +111,20 @@ enum store_result store_write_upload_locked(struct store *store,
  * otherwise. */
 void store_count_spools_locked(struct store *store);
 void store_count_running_locked(struct store *store);
+
+/*
+ * Reads the row that ALL_ASSEMBLIES has come to, as store_read_upload(); what
+ * it allocates is released where it returns false.
+ */
+bool store_read_assembly(sqlite3_stmt *s, struct assembly *assembly);
+
+/* Writes an assembly as it is; what it takes counts in its zone. */
+enum store_result store_write_assembly_locked(struct store *store,
+                                              const struct assembly *assembly);
+
+/* Deletes the assembly of a file's row, if it has one. */
+void store_delete_assembly_locked(struct store *store, int zone,
+                                  const char *id);
 
 /* Deletes the oldest finished uploads of a zone until so much is free. */
 enum store_result store_make_room_locked(struct store *store, int zone,

@@ -288,6 +288,36 @@ load_spools_locked(struct store *store, sqlite3 *from, int64_t shift_ms)
     return code == SQLITE_DONE ? 0 : -1;
 }
 
+/* Of the files that have a row, which has been loaded. */
+static int
+load_assemblies_locked(struct store *store, sqlite3 *from,
+                       const int zones[ZONES_MAX])
+{
+    sqlite3_stmt *s = NULL;
+    int code = sqlite3_prepare_v2(from, store_statement_sql[ALL_ASSEMBLIES], -1,
+                                  &s, NULL);
+
+    while (code == SQLITE_OK && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        struct assembly assembly;
+
+        code = SQLITE_OK;
+        if (!store_read_assembly(s, &assembly) || assembly.zone < 0 ||
+            assembly.zone >= ZONES_MAX || assembly.pieces < 0 ||
+            assembly.resumed_bytes < -1 || assembly.chunk_bytes < 0 ||
+            assembly.base_bytes < 0) {
+            code = SQLITE_CORRUPT;
+        } else if (zones[assembly.zone] >= 0) {
+            assembly.zone = zones[assembly.zone];
+            code = store_write_assembly_locked(store, &assembly) == STORE_OK
+                       ? SQLITE_OK
+                       : SQLITE_ERROR;
+        }
+        range_set_release(&assembly.received);
+    }
+    sqlite3_finalize(s);
+    return code == SQLITE_DONE ? 0 : -1;
+}
+
 /* All of it or nothing. */
 static int
 load_locked(struct store *store, sqlite3 *from, int64_t shift_ms,
@@ -305,7 +335,8 @@ load_locked(struct store *store, sqlite3 *from, int64_t shift_ms,
     good = sqlite3_exec(store->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
            read_zones(store, from, zones) == 0 &&
            load_uploads_locked(store, from, shift_ms, zones, loaded) == 0 &&
-           load_spools_locked(store, from, shift_ms) == 0;
+           load_spools_locked(store, from, shift_ms) == 0 &&
+           load_assemblies_locked(store, from, zones) == 0;
     if (good) {
         good = sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
     }

@@ -158,12 +158,11 @@ find_locked(struct store *store, int zone, const char *id,
     bind_key(s, zone, id, NULL);
     sqlite3_bind_int(s, 3, -1); /* all */
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-        if (count++ == 0) {
-            read_row(s, upload);
-            continue;
-        }
         read_row(s, &other);
-        if (comes_first(&other, upload)) {
+        if (other.piece_at > 0) {
+            continue; /* the file's row tells of it */
+        }
+        if (count++ == 0 || comes_first(&other, upload)) {
             *upload = other;
         }
     }
@@ -210,7 +209,8 @@ is_sound(const struct upload *upload)
            store_is_time(upload->mark_ms[1]) && upload->mark_bytes[0] >= 0 &&
            upload->mark_bytes[1] >= 0 && upload->gauge >= 0 &&
            upload->gauge < 16 && upload->header_bytes >= -1 &&
-           upload->socket_base_bytes >= 0 &&
+           upload->socket_base_bytes >= 0 && upload->piece_at >= -1 &&
+           upload->piece_length >= -1 && upload->piece_body_at >= 0 &&
            (upload->socket.family == 0 || upload->socket.family == AF_INET ||
             upload->socket.family == AF_INET6);
 }
@@ -325,6 +325,8 @@ delete_locked(struct store *store, int zone, const char *id,
               const uint8_t *attempt)
 {
     sqlite3_stmt *s = store_statement_locked(store, DELETE);
+    bool is_gone = false;
+    struct upload key;
     int code;
 
     store_replaced_locked(store, zone, id, attempt);
@@ -333,8 +335,13 @@ delete_locked(struct store *store, int zone, const char *id,
         store->running_count -= sqlite3_column_int(s, 0);
         store->zones[zone].used_bytes -= row_cost(id);
         store_changed_locked(store, zone, id);
+        is_gone = true;
     }
     sqlite3_reset(s);
+    memcpy(key.attempt, attempt, sizeof(key.attempt));
+    if (is_gone && store_is_assembly(&key)) {
+        store_delete_assembly_locked(store, zone, id);
+    }
     return code == SQLITE_DONE ? STORE_OK : STORE_ERROR;
 }
 
@@ -440,8 +447,12 @@ store_upload_put(struct store *store, const struct upload *upload,
                                         row_cost(upload->id), evicted);
     }
     if (result == STORE_OK) {
-        /* A probe may have counted further since the caller read the row. */
-        if (old.received_bytes > row.received_bytes) {
+        /*
+         * A probe may have counted further since the caller read the row. A
+         * file may begin anew.
+         */
+        if (!store_is_assembly(&row) &&
+            old.received_bytes > row.received_bytes) {
             row.received_bytes = old.received_bytes;
             row.updated_ms = old.updated_ms;
         }

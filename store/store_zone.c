@@ -49,6 +49,9 @@ store_zone_remove(struct store *store, int zone)
     s = store_statement_locked(store, DELETE_ZONE);
     sqlite3_bind_int(s, 1, zone);
     store_run_locked(s);
+    s = store_statement_locked(store, ASSEMBLY_DELETE_ZONE);
+    sqlite3_bind_int(s, 1, zone);
+    store_run_locked(s);
     store_count_running_locked(store);
     store_all_changed_locked(store);
     free(store->zones[zone].name);

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "range_set.h"
+
 enum {
     UPLOAD_ID_MAX = 255,       /* bytes of a progress ID */
     UPLOAD_ATTEMPT_BYTES = 16, /* nginx's $request_id, 32 digits, in binary */
@@ -78,7 +80,31 @@ struct upload {
                             0: never */
     int64_t gone_ms;     /* since when its socket and file are gone; 0: no */
 
+    /*
+     * Of a piece of a file. The file's own row has an attempt of zeroes, and
+     * an assembly beside it.
+     */
+    /* Its offset in the file, plus 1; 0: no piece; -1: a form, perhaps one. */
+    int64_t piece_at;
+    int64_t piece_length; /* bytes of the file in it; -1: as long as the body */
+    int64_t piece_body_at; /* where they begin in the body, at the latest */
+
     char id[UPLOAD_ID_MAX + 1]; /* of the key; last, as most are far shorter */
+};
+
+/* What is known of a file that comes in pieces, besides its row. */
+struct assembly {
+    int zone; /* index; with the ID the key, as that of its row */
+    char id[UPLOAD_ID_MAX + 1];
+    int protocol;          /* the caller's */
+    int64_t pieces;        /* taken so far */
+    int64_t resumed_bytes; /* where it was resumed last; -1: it was not */
+    int64_t chunk_bytes;   /* of each piece but the last; 0: unknown */
+    bool failed;           /* the last piece did not get through */
+    /* A part of another file: which one, and where in it. */
+    char whole[UPLOAD_ID_MAX + 1]; /* "": none */
+    int64_t base_bytes;
+    struct range_set received; /* owned, see range_set.h */
 };
 
 /* One temporary body file that nginx has told of. */

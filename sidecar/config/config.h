@@ -107,6 +107,7 @@ struct config {
     int64_t send_timeout_ms;
     int64_t keepalive_timeout_ms;
     int64_t check_interval_ms;
+    int64_t piece_timeout_ms;
     int64_t inactive_timeout_ms;
     bool gauges[GAUGES];
     bool gauges_set;

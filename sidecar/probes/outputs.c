@@ -178,6 +178,27 @@ protocol(const struct progress *p)
                : json_sprintf("HTTP/%d.%d", p->protocol / 10, p->protocol % 10);
 }
 
+/* Of an ordinary upload null. */
+static json_t *
+pieces(const struct progress_pieces *p)
+{
+    json_t *missing;
+
+    if (!p->in_pieces) {
+        return json_null();
+    }
+    missing = json_array();
+    for (int i = 0; i < p->missing_count; i++) {
+        json_array_append_new(missing,
+                              json_pack("[I, I]", (json_int_t)p->missing[i][0],
+                                        (json_int_t)p->missing[i][1]));
+    }
+    return json_pack("{s:s, s:I, s:i, s:o, s:o}", "protocol", p->protocol,
+                     "received", (json_int_t)p->count, "receiving",
+                     p->under_way, "missing", missing, "resumed_from",
+                     integer_or_null(p->resumed_bytes >= 0, p->resumed_bytes));
+}
+
 static json_t *
 build(const char *zone, const char *id, const struct progress *p)
 {
@@ -185,7 +206,7 @@ build(const char *zone, const char *id, const struct progress *p)
 
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-        " s:o, s:o, s:b, s:b, s:o, s:o}",
+        " s:o, s:o, s:b, s:b, s:o, s:o, s:o}",
         "id", id, "zone", zone, "state", state_name(p->state), "phase",
         phase_name(p->phase), "received", (json_int_t)p->received_bytes, "size",
         integer_or_null(p->size_bytes >= 0, p->size_bytes), "percent",
@@ -198,7 +219,7 @@ build(const char *zone, const char *id, const struct progress *p)
         text_or_null(gauge_name(p->gauge)), "approximate", (int)p->approximate,
         "inferred", (int)p->inferred, "status",
         integer_or_null(p->status != 0, p->status), "retry_after",
-        retry_after(p));
+        retry_after(p), "pieces", pieces(&p->pieces));
 }
 
 static int

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "assembly.h"
 #include "destroyed_sockets.h"
 #include "log.h"
 #include "socket_gauge.h"
@@ -191,8 +192,13 @@ check_end(struct uploads *uploads, const struct upload *seen, enum life life,
         gone_ms = upload.gone_ms;
         check_ms = upload.check_ms;
         judge(uploads, &upload, life, now_ms);
-        if ((upload.gone_ms != gone_ms || upload.check_ms != check_ms) &&
-            store_upload_put(uploads->store, &upload, &evicted) != STORE_OK) {
+        if (!upload_runs(&upload) && upload.piece_at > 0) {
+            assembly_piece_over(uploads, &upload, now_ms);
+            store_upload_delete(uploads->store, upload.zone, upload.id,
+                                upload.attempt);
+        } else if ((upload.gone_ms != gone_ms || upload.check_ms != check_ms) &&
+                   store_upload_put(uploads->store, &upload, &evicted) !=
+                       STORE_OK) {
             log_store_error(uploads, "writing a checked upload");
         }
     }
@@ -202,9 +208,14 @@ check_end(struct uploads *uploads, const struct upload *seen, enum life life,
 static void
 check(struct uploads *uploads, struct upload *seen, int64_t now_ms)
 {
-    struct look fresh = measure(uploads, seen, now_ms);
+    struct look fresh;
     enum life life;
 
+    if (store_is_assembly(seen)) {
+        assembly_check(uploads, seen, now_ms);
+        return;
+    }
+    fresh = measure(uploads, seen, now_ms);
     if (fresh.changed) {
         store_upload_measured(uploads->store, seen);
     }

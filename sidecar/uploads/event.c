@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "hash.h"
+#include "log.h"
 #include "progress_id.h"
 
 static void *
@@ -158,6 +159,13 @@ set_host(struct event *event, const char *value, size_t offset)
     return set_text(event, value, sizeof(event->host), offset);
 }
 
+static bool
+set_pointer(struct event *event, const char *value, size_t offset)
+{
+    *(const char **)field_at(event, offset) = value;
+    return true;
+}
+
 #define FIELD(NAME, name, setter, field, variable)                            \
     {                                                                         \
         "UPLOAD_PROGRESS_" NAME, name, setter, offsetof(struct event, field), \
@@ -197,8 +205,54 @@ const struct event_field event_fields[] = {
     FIELD("SERVER_ADDR", "server_addr", set_address, server_addr,
           "$server_addr"),
     FIELD("SERVER_PORT", "server_port", set_port, server_port, "$server_port"),
+    /* Of locations that take pieces of files: without the first, no more. */
+    FIELD("METHOD", "method", set_pointer, request.method, "$request_method"),
+    FIELD("METHOD_OVERRIDE", "method_override", set_pointer,
+          request.method_override, "$http_x_http_method_override"),
+    FIELD("REQUEST_URI", "request_uri", set_pointer, request.uri,
+          "$request_uri"),
+    FIELD("CONTENT_TYPE", "content_type", set_pointer, request.content_type,
+          "$content_type"),
+    FIELD("CONTENT_RANGE", "content_range", set_pointer, request.content_range,
+          "$http_content_range"),
+    FIELD("X_CONTENT_RANGE", "x_content_range", set_pointer,
+          request.x_content_range, "$http_x_content_range"),
+    FIELD("SESSION_ID", "session_id", set_pointer, request.session_id,
+          "$http_session_id"),
+    FIELD("X_SESSION_ID", "x_session_id", set_pointer, request.x_session_id,
+          "$http_x_session_id"),
+    FIELD("TUS_RESUMABLE", "tus_resumable", set_pointer, request.tus_resumable,
+          "$http_tus_resumable"),
+    FIELD("UPLOAD_LENGTH", "upload_length", set_pointer, request.upload_length,
+          "$http_upload_length"),
+    FIELD("UPLOAD_DEFER_LENGTH", "upload_defer_length", set_pointer,
+          request.upload_defer_length, "$http_upload_defer_length"),
+    FIELD("UPLOAD_OFFSET", "upload_offset", set_pointer, request.upload_offset,
+          "$http_upload_offset"),
+    FIELD("UPLOAD_COMPLETE", "upload_complete", set_pointer,
+          request.upload_complete, "$http_upload_complete"),
+    FIELD("UPLOAD_INCOMPLETE", "upload_incomplete", set_pointer,
+          request.upload_incomplete, "$http_upload_incomplete"),
+    FIELD("UPLOAD_CONCAT", "upload_concat", set_pointer, request.upload_concat,
+          "$http_upload_concat"),
+    FIELD("SENT_LOCATION", "sent_location", set_pointer, response.location,
+          "$sent_http_location"),
+    FIELD("SENT_RANGE", "sent_range", set_pointer, response.range,
+          "$sent_http_range"),
+    FIELD("SENT_SESSION_ID", "sent_session_id", set_pointer,
+          response.x_session_id, "$sent_http_x_session_id"),
+    FIELD("SENT_OFFSET", "sent_offset", set_pointer, response.upload_offset,
+          "$sent_http_upload_offset"),
+    FIELD("SENT_LENGTH", "sent_length", set_pointer, response.upload_length,
+          "$sent_http_upload_length"),
+    FIELD("SENT_COMPLETE", "sent_complete", set_pointer,
+          response.upload_complete, "$sent_http_upload_complete"),
+    FIELD("SENT_INCOMPLETE", "sent_incomplete", set_pointer,
+          response.upload_incomplete, "$sent_http_upload_incomplete"),
     { NULL, NULL, NULL, 0, NULL },
 };
+
+enum { METHOD_AT = offsetof(struct event, request.method) };
 
 static void
 reset(struct event *event, enum event_kind kind)
@@ -211,6 +265,12 @@ reset(struct event *event, enum event_kind kind)
     event->status = -1;
     event->msec = -1;
     event->request_time_ms = -1;
+    event->sends = true;
+    for (const struct event_field *f = event_fields; f->param; f++) {
+        if (f->set == set_pointer) {
+            set_pointer(event, "", f->offset);
+        }
+    }
 }
 
 static const char *
@@ -222,6 +282,9 @@ read_fields(const struct request *request, bool from_log, struct event *event)
         const char *value =
             request_param(request, from_log ? f->log : f->param);
 
+        if (value[0] == '\0' && f->offset == METHOD_AT) {
+            break;
+        }
         if (value[0] != '\0' && !f->set(event, value, f->offset)) {
             return f->param;
         }
@@ -232,10 +295,42 @@ read_fields(const struct request *request, bool from_log, struct event *event)
     return NULL;
 }
 
+/* Which piece of which file the request carries, if any. */
+static void
+read_piece(struct event *event)
+{
+    const char *method = event->request.method;
+    struct piece_fault fault;
+
+    if (method[0] == '\0') {
+        return; /* not from a location that takes pieces */
+    }
+    event->sends = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+                   strcmp(method, "PATCH") == 0;
+    event->response.status = event->status > 0 ? (int)event->status : 0;
+    event->request.content_length_bytes =
+        event->chunked ? -1 : event->content_length_bytes;
+    if (piece_from_request(&event->request, &event->piece, &fault) ||
+        fault.field == NULL) {
+        return;
+    }
+    log_write(LOG_INFO,
+              "upload %s: %s: %s, so the request is no piece of a file",
+              event->id, fault.field, fault.why);
+}
+
+/* Whether there is an ID, or may be one that a piece brings. */
+static bool
+has_id(const struct event *event)
+{
+    return event->id[0] != '\0' || event->request.method[0] != '\0';
+}
+
 const char *
 event_from_params(const struct request *request, struct event *event)
 {
     const char *kind = request_param(request, "UPLOAD_PROGRESS_EVENT");
+    const char *wrong;
 
     if (strcmp(kind, "start") != 0 && strcmp(kind, "body") != 0) {
         return "UPLOAD_PROGRESS_EVENT";
@@ -244,11 +339,16 @@ event_from_params(const struct request *request, struct event *event)
     if (!progress_id_choose(request_param(request, "UPLOAD_PROGRESS_ID"),
                             request_param(request, "UPLOAD_PROGRESS_ARG"),
                             event->id)) {
-        return "UPLOAD_PROGRESS_ID";
+        event->id[0] = '\0';
     }
     event->body_bytes = request->body_bytes;
     event->body_complete = request->body_complete;
-    return read_fields(request, false, event);
+    wrong = read_fields(request, false, event);
+    if (wrong != NULL) {
+        return wrong;
+    }
+    read_piece(event);
+    return has_id(event) ? NULL : "UPLOAD_PROGRESS_ID";
 }
 
 const char *
@@ -259,13 +359,17 @@ event_from_log(const struct request *request, struct event *event)
     reset(event, EVENT_END);
     if (!progress_id_choose(request_param(request, "id"),
                             request_param(request, "arg"), event->id)) {
-        return "UPLOAD_PROGRESS_ID";
+        event->id[0] = '\0';
     }
     wrong = read_fields(request, true, event);
     if (wrong == NULL && event->status < 0) {
         wrong = "UPLOAD_PROGRESS_STATUS"; /* the line is cut short */
     }
-    return wrong;
+    if (wrong != NULL) {
+        return wrong;
+    }
+    read_piece(event);
+    return has_id(event) ? NULL : "UPLOAD_PROGRESS_ID";
 }
 
 uint64_t

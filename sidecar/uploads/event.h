@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "message.h"
+#include "piece.h"
 #include "upload.h"
 
 enum {
@@ -55,6 +56,16 @@ struct event {
     char server_port[8];
     uint64_t body_bytes; /* EVENT_BODY: counted so far */
     bool body_complete;  /* EVENT_BODY: the whole body was counted */
+
+    /*
+     * Where the location takes pieces of files: what the request says of that,
+     * and at its end the response. The texts are the request's own, from which
+     * the event was read.
+     */
+    struct piece_request request;   /* method "": no such location */
+    struct piece_response response; /* EVENT_END */
+    struct piece piece;
+    bool sends; /* the method is one that sends a body */
 };
 
 /* One field of an event. */
@@ -72,7 +83,8 @@ extern const struct event_field event_fields[];
 
 /*
  * Reads the event of a mirrored request. Returns NULL, or the name of the
- * parameter that is missing or invalid.
+ * parameter that is missing or invalid. The ID may be "" where a piece may tell
+ * of it otherwise.
  */
 const char *event_from_params(const struct request *request,
                               struct event *event);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "assembly.h"
 #include "destroyed_sockets.h"
+#include "form.h"
 #include "log.h"
 #include "log_pace.h"
 #include "spool_gauge.h"
@@ -17,11 +19,7 @@ enum {
     ATTEMPTS_MAX = 4, /* of one ID, kept at the same time */
 };
 
-/*
- * On HTTP/1.x a request on a connection means that all before it are over;
- * their end events are lost or late. The check concludes them after a grace.
- */
-static void
+void
 outdate_predecessors(struct uploads *uploads, const struct event *event,
                      int64_t now_ms)
 {
@@ -45,8 +43,7 @@ outdate_predecessors(struct uploads *uploads, const struct event *event,
     }
 }
 
-/* Returns whether the row was written. */
-static bool
+bool
 write_row(struct uploads *uploads, const struct upload *upload, int64_t now_ms)
 {
     unsigned evicted = 0;
@@ -131,6 +128,23 @@ log_event(const struct event *event, const struct upload *upload)
               upload->received_bytes, upload->size_bytes, upload->status);
 }
 
+/* Returns false if the event is of no piece. */
+static bool
+take_piece_event(struct uploads *uploads, int zone, const struct event *event,
+                 int64_t now_ms)
+{
+    struct event whole = *event;
+    bool taken;
+
+    pthread_mutex_lock(&uploads->lock);
+    if (event->kind == EVENT_END) {
+        read_form(uploads, &whole, now_ms);
+    }
+    taken = assembly_event(uploads, zone, &whole, now_ms);
+    pthread_mutex_unlock(&uploads->lock);
+    return taken;
+}
+
 void
 uploads_event(struct uploads *uploads, const struct event *event,
               int64_t now_ms)
@@ -145,6 +159,13 @@ uploads_event(struct uploads *uploads, const struct event *event,
                   event->zone);
         return;
     }
+    if (event->request.method != NULL && event->request.method[0] != '\0' &&
+        (take_piece_event(uploads, zone, event, now_ms) || !event->sends)) {
+        return;
+    }
+    if (event->id[0] == '\0') {
+        return; /* nobody can ask for it */
+    }
     pthread_mutex_lock(&uploads->lock);
     tracked = find_attempt(uploads, event, zone, &upload, &again);
     if (tracked) {
@@ -155,6 +176,7 @@ uploads_event(struct uploads *uploads, const struct event *event,
             outdate_predecessors(uploads, event, now_ms);
             apply_start(uploads, &upload, event, now_ms);
         }
+        upload.piece_at = event->kind != EVENT_END && is_form(event) ? -1 : 0;
         if (!write_row(uploads, &upload, now_ms)) {
             destroyed_sockets_forget(uploads->options.destroyed, &upload);
         }

@@ -136,7 +136,7 @@ socket_bytes(struct uploads *uploads, struct upload *upload, bool *exact,
  * Two marks make the window: the rate is measured from the older one, and the
  * newer one takes its place once it is half a window old.
  */
-static bool
+bool
 move_marks(struct upload *upload, int64_t now_ms)
 {
     if (upload->mark_ms[0] == 0) {

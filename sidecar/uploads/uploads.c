@@ -5,14 +5,15 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "assembly.h"
 #include "destroyed_sockets.h"
 #include "recent_progress.h"
 #include "uploads_internal.h"
 
 static const char *const phase_names[PHASES] = {
-    [PHASE_STARTING] = "starting",     [PHASE_RECEIVING] = "receiving",
-    [PHASE_PROCESSING] = "processing", [PHASE_DONE] = "done",
-    [PHASE_ERROR] = "error",
+    [PHASE_STARTING] = "starting", [PHASE_RECEIVING] = "receiving",
+    [PHASE_WAITING] = "waiting",   [PHASE_PROCESSING] = "processing",
+    [PHASE_DONE] = "done",         [PHASE_ERROR] = "error",
 };
 
 const char *
@@ -133,8 +134,12 @@ progress_of_file(struct uploads *uploads, const char *id,
 }
 
 static enum phase
-phase_of(const struct upload *upload)
+phase_of(const struct upload *upload, const struct progress_pieces *pieces)
 {
+    if (upload->state == UPLOAD_UPLOADING && pieces->in_pieces &&
+        pieces->under_way == 0) {
+        return PHASE_WAITING;
+    }
     switch (upload->state) {
     case UPLOAD_STARTING:
         return PHASE_STARTING;
@@ -174,7 +179,7 @@ describe(struct uploads *uploads, const struct upload *upload, int64_t now_ms,
     int64_t end_ms = upload->finished_ms ? upload->finished_ms : now_ms;
 
     progress->state = upload->state;
-    progress->phase = phase_of(upload);
+    progress->phase = phase_of(upload, &progress->pieces);
     progress->status = upload->status;
     progress->received_bytes = upload->received_bytes;
     progress->size_bytes = upload->size_bytes;
@@ -208,7 +213,13 @@ look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
         log_store_error(uploads, "reading an upload");
         return false;
     }
-    if (found == STORE_OK && upload_runs(&upload)) {
+    if (found == STORE_OK && upload.piece_at < 0 && upload_runs(&upload) &&
+        assembly_look_into(uploads, &upload, now_ms)) {
+        found = store_upload_find(uploads->store, zone, id, &upload);
+    }
+    if (found == STORE_OK && store_is_assembly(&upload)) {
+        assembly_measure(uploads, &upload, now_ms, &progress->pieces);
+    } else if (found == STORE_OK && upload_runs(&upload)) {
         if (measure(uploads, &upload, now_ms).changed &&
             store_upload_measured(uploads->store, &upload) != STORE_OK) {
             log_store_error(uploads, "writing what was measured");
@@ -218,6 +229,9 @@ look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
                                  &upload) &&
                found == STORE_NOT_FOUND) {
         return false;
+    }
+    if (upload.piece_at < 0) {
+        upload.size_bytes = -1; /* that of a form is perhaps not the file's */
     }
     /* What was counted before by estimate, the size puts right. */
     if (upload.size_bytes >= 0 && upload.received_bytes > upload.size_bytes) {

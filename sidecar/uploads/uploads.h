@@ -26,6 +26,7 @@ struct uploads_options {
     bool gauges[GAUGES];         /* which gauges to read */
     int64_t check_interval_ms;   /* between looks whether an upload lives */
     int64_t inactive_timeout_ms; /* without any gauge: given up after this */
+    int64_t piece_timeout_ms;    /* for the next piece of a file */
     int64_t ttl_ms[ZONES_MAX];   /* how long a finished one is kept, by zone */
     int held_max; /* temporary files to hold open for their last size */
     int64_t wall_offset_ms;    /* wall clock less monotonic; 0: as it is */
@@ -36,10 +37,25 @@ struct uploads_options {
 enum phase {
     PHASE_STARTING,   /* unknown ID */
     PHASE_RECEIVING,  /* the body is on its way */
+    PHASE_WAITING,    /* for the next piece of the file */
     PHASE_PROCESSING, /* all bytes came, the backend works */
     PHASE_DONE,
     PHASE_ERROR,
     PHASES
+};
+
+enum { PROGRESS_MISSING_MAX = 32 };
+
+/* Of a file that comes in pieces. */
+struct progress_pieces {
+    bool in_pieces;
+    int under_way;
+    int64_t count;         /* taken so far */
+    int64_t resumed_bytes; /* where it was resumed last; -1: it was not */
+    const char *protocol;  /* "tus", ... */
+    int missing_count;
+    /* The first ranges without those that have come, [begin, end). */
+    int64_t missing[PROGRESS_MISSING_MAX][2];
 };
 
 /* What is known of one ID at one moment. */
@@ -59,6 +75,7 @@ struct progress {
     enum gauge gauge;
     bool approximate; /* the gauge counts some protocol overhead too */
     bool inferred;    /* the end was concluded, nginx did not tell it */
+    struct progress_pieces pieces;
 };
 
 /* Makes the uploads of a store, which outlives them. Aborts if out of memory.

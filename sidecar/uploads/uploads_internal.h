@@ -124,6 +124,23 @@ void finish(struct uploads *uploads, struct upload *upload, int64_t at_ms);
 bool count_received(struct upload *upload, int64_t bytes, enum gauge gauge,
                     bool approximate, int64_t now_ms);
 
+/*
+ * On HTTP/1.x a request on a connection means that all before it are over; what
+ * lost its end is concluded after a grace. Under the lock.
+ */
+void outdate_predecessors(struct uploads *uploads, const struct event *event,
+                          int64_t now_ms);
+
+/* Writes a row, and logs why not; returns whether it was written. */
+bool write_row(struct uploads *uploads, const struct upload *upload,
+               int64_t now_ms);
+
+/*
+ * Moves the two marks of the rate's window on; returns whether they have
+ * changed.
+ */
+bool move_marks(struct upload *upload, int64_t now_ms);
+
 /* The wall clock less ours, now: it moves when somebody sets it. */
 int64_t wall_offset(struct uploads *uploads, int64_t now_ms);
 

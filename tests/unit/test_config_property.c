@@ -113,6 +113,7 @@ static const struct {
     { "upload_progress_gauges", { "spool", "socket", "off", "socket spool" } },
     { "upload_progress_check_interval", { "1s", "99ms" } },
     { "upload_progress_inactive_timeout", { "1y", "1" } },
+    { "upload_progress_piece_timeout", { "1h", "30" } },
     { "server_name", { "a b", "*.a .b c.*", "A.example" } },
     { "upload_progress_template",
       { "starting %", "up $uploadprogress_received", "do ${arg_x}%$http_y",
@@ -326,7 +327,8 @@ describe(struct buffer *out, const struct config *c)
     buffer_printf(out, " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
                   c->worker_threads, c->worker_connections,
                   c->client_header_timeout_ms, c->client_body_timeout_ms);
-    buffer_printf(out, "%" PRId64 "\n", c->send_timeout_ms);
+    buffer_printf(out, "%" PRId64 " %" PRId64 "\n", c->send_timeout_ms,
+                  c->piece_timeout_ms);
     buffer_printf(out, " %" PRId64 " %" PRId64 " %" PRId64 " %d %d\n",
                   c->keepalive_timeout_ms, c->check_interval_ms,
                   c->inactive_timeout_ms, c->gauges[GAUGE_SPOOL],

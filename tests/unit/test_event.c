@@ -160,13 +160,58 @@ test_fields(void **state)
     }
 }
 
-/* Every field that the daemon knows has a row above, and a variable. */
+/* The fields of locations that take pieces: texts that stay the request's. */
+static bool
+is_of_pieces(const struct event_field *f)
+{
+    return f->offset >= offsetof(struct event, request) &&
+           f->offset < offsetof(struct event, piece);
+}
+
+/* One of them with the method, and without, where it is not looked at. */
+static void
+check_piece_field(const struct event_field *f, bool from_log)
+{
+    static const char value[] = "/a?b=c";
+    const struct event_field *method = event_fields;
+    struct request request;
+    struct event event;
+
+    while (!is_of_pieces(method)) {
+        method++;
+    }
+    make(&request, from_log, from_log ? f->log : f->param, value);
+    ASSERT_THAT(f->param, parse(&request, from_log, &event) == NULL);
+    ASSERT_TEXT(f->param, *(const char **)((char *)&event + f->offset),
+                f == method ? value : "");
+    add(&request, from_log ? method->log : method->param, "POST");
+    ASSERT_THAT(f->param, parse(&request, from_log, &event) == NULL);
+    ASSERT_TEXT(f->param, *(const char **)((char *)&event + f->offset), value);
+}
+
+static void
+test_piece_fields(void **state)
+{
+    int count = 0;
+
+    (void)state;
+    for (const struct event_field *f = event_fields; f->param != NULL; f++) {
+        if (is_of_pieces(f)) {
+            check_piece_field(f, false);
+            check_piece_field(f, true);
+            count++;
+        }
+    }
+    ASSERT_INT("all of them", count, 22);
+}
+
+/* Every other field that the daemon knows has a row above, and a variable. */
 static void
 test_fields_complete(void **state)
 {
     (void)state;
     for (const struct event_field *f = event_fields; f->param != NULL; f++) {
-        bool covered = false;
+        bool covered = is_of_pieces(f);
 
         for (size_t i = 0; i < COUNT(field_rows); i++) {
             covered |=
@@ -575,6 +620,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_fields_complete),
+        cmocka_unit_test(test_piece_fields),
         cmocka_unit_test(test_bad_fields),
         cmocka_unit_test(test_params),
         cmocka_unit_test(test_log),

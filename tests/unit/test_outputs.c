@@ -217,6 +217,24 @@ static const struct progress all_came = {
     .gauge = GAUGE_END,
 };
 
+static const struct progress in_pieces = {
+    .state = UPLOAD_UPLOADING,
+    .phase = PHASE_WAITING,
+    .received_bytes = 70,
+    .size_bytes = 300,
+    .rate = -1,
+    .eta_ms = -1,
+    .started_ms = 1000,
+    .updated_ms = 1000,
+    .elapsed_ms = 1000,
+    .pieces = { .in_pieces = true,
+                .count = 2,
+                .resumed_bytes = 0,
+                .protocol = "tus",
+                .missing_count = 2,
+                .missing = { { 20, 50 }, { 100, 5000000000 } } },
+};
+
 static const struct detail_row {
     const char *name;
     const struct progress *progress;
@@ -229,7 +247,7 @@ static const struct detail_row {
       "\"started\":1795303698.123,\"updated\":1795303700.007,"
       "\"finished\":null,\"elapsed\":2.001,\"protocol\":\"HTTP/2.0\","
       "\"gauge\":\"spool\",\"approximate\":true,\"inferred\":false,"
-      "\"status\":null,\"retry_after\":0.328}" },
+      "\"status\":null,\"retry_after\":0.328,\"pieces\":null}" },
     { "ended", &ended,
       "{\"id\":\"abc\",\"zone\":\"uploads\",\"state\":\"error\","
       "\"phase\":\"error\",\"received\":5000000000,\"size\":null,"
@@ -237,21 +255,30 @@ static const struct detail_row {
       "\"started\":1795303698.0,\"updated\":1795303698.0,"
       "\"finished\":1795303699.5,\"elapsed\":1.5,\"protocol\":null,"
       "\"gauge\":null,\"approximate\":false,\"inferred\":true,"
-      "\"status\":499,\"retry_after\":null}" },
+      "\"status\":499,\"retry_after\":null,\"pieces\":null}" },
     { "unknown ID", &unknown_id,
       "{\"id\":\"abc\",\"zone\":\"uploads\",\"state\":\"starting\","
       "\"phase\":\"starting\",\"received\":0,\"size\":null,"
       "\"percent\":null,\"rate\":null,\"eta\":null,\"started\":null,"
       "\"updated\":null,\"finished\":null,\"elapsed\":null,"
       "\"protocol\":null,\"gauge\":null,\"approximate\":false,"
-      "\"inferred\":false,\"status\":null,\"retry_after\":1.0}" },
+      "\"inferred\":false,\"status\":null,\"retry_after\":1.0,\"pieces\":null}" },
     { "all came", &all_came,
       "{\"id\":\"abc\",\"zone\":\"uploads\",\"state\":\"done\","
       "\"phase\":\"done\",\"received\":0,\"size\":0,\"percent\":100.0,"
       "\"rate\":0,\"eta\":0.0,\"started\":1.0,\"updated\":1.0,"
       "\"finished\":1.001,\"elapsed\":0.0,\"protocol\":\"HTTP/1.1\","
       "\"gauge\":\"end\",\"approximate\":false,\"inferred\":false,"
-      "\"status\":200,\"retry_after\":null}" },
+      "\"status\":200,\"retry_after\":null,\"pieces\":null}" },
+    { "in pieces", &in_pieces,
+      "{\"id\":\"abc\",\"zone\":\"uploads\",\"state\":\"uploading\","
+      "\"phase\":\"waiting\",\"received\":70,\"size\":300,"
+      "\"percent\":23.33,\"rate\":null,\"eta\":null,"
+      "\"started\":1.0,\"updated\":1.0,\"finished\":null,\"elapsed\":1.0,"
+      "\"protocol\":null,\"gauge\":null,\"approximate\":false,"
+      "\"inferred\":false,\"status\":null,\"retry_after\":1.0,"
+      "\"pieces\":{\"protocol\":\"tus\",\"received\":2,\"receiving\":0,"
+      "\"missing\":[[20,50],[100,5000000000]],\"resumed_from\":0}}" },
 };
 
 static void

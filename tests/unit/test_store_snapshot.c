@@ -268,7 +268,7 @@ test_refused(void **state)
 {
     static const char *const changes[] = {
         "PRAGMA application_id = 1",
-        "PRAGMA user_version = 2",
+        "PRAGMA user_version = 3",
         "CREATE TABLE more (x)",
         "CREATE VIEW more AS SELECT 1",
         "CREATE TRIGGER t AFTER INSERT ON upload BEGIN SELECT 1; END",

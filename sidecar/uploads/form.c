@@ -1,0 +1,149 @@
+/* Reading the beginning of a form from its temporary file. */
+#include "form.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "multipart.h"
+#include "piece.h"
+#include "uploads_internal.h"
+
+enum {
+    HEAD_BYTES = 16384,  /* of a body, that are looked at */
+    CLOCKS_APART_MS = 50 /* of a file that was told before the request began */
+};
+
+/* What is held is only a place in the file system until it is opened. */
+static ssize_t
+read_head(const struct spool *spool, char *head, size_t size)
+{
+    char name[64];
+    ssize_t len;
+    int fd;
+
+    if (spool->held_fd < 0) {
+        return -1;
+    }
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", (int)spool->held_fd);
+    fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    len = pread(fd, head, size, 0);
+    close(fd);
+    return len;
+}
+
+bool
+is_form(const struct event *event)
+{
+    static const char form[] = "multipart/form-data";
+
+    return event->sends && event->request.content_type != NULL &&
+           strncasecmp(event->request.content_type, form, sizeof(form) - 1) ==
+               0;
+}
+
+/* The beginning of the one file that can be the request's; -1 without. */
+static ssize_t
+head_of(struct uploads *uploads, const struct upload *request,
+        char head[HEAD_BYTES], int64_t now_ms)
+{
+    struct spool spools[FILES_MAX];
+    int count;
+
+    if (!is_alone(request)) {
+        return -1;
+    }
+    resolve_files(uploads, request->pid, now_ms);
+    count = files_of(uploads, request, spools, FILES_MAX);
+    return count == 1 ? read_head(&spools[0], head, HEAD_BYTES) : -1;
+}
+
+/* A form begins with its boundary, behind two hyphens, on a line. */
+static bool
+content_type_of(const char *head, size_t len, char *type, size_t size)
+{
+    const char *end = memchr(head, '\r', len);
+
+    if (len < 3 || end == NULL || memcmp(head, "--", 2) != 0 ||
+        end - head - 2 > MULTIPART_BOUNDARY_MAX ||
+        memchr(head, '"', (size_t)(end - head)) != NULL) {
+        return false;
+    }
+    snprintf(type, size, "multipart/form-data; boundary=\"%.*s\"",
+             (int)(end - head - 2), head + 2);
+    return true;
+}
+
+enum form_answer
+read_form_of(struct uploads *uploads, const struct upload *request,
+             struct piece *piece, int64_t now_ms)
+{
+    char type[MULTIPART_BOUNDARY_MAX + 64];
+    struct piece_request facts = { .method = "POST",
+                                   .method_override = "",
+                                   .uri = "/",
+                                   .content_type = type,
+                                   .content_range = "",
+                                   .x_content_range = "",
+                                   .session_id = "",
+                                   .x_session_id = "",
+                                   .tus_resumable = "",
+                                   .upload_length = "",
+                                   .upload_defer_length = "",
+                                   .upload_offset = "",
+                                   .upload_complete = "",
+                                   .upload_incomplete = "",
+                                   .upload_concat = "",
+                                   .content_length_bytes =
+                                       request->size_bytes };
+    struct piece_fault fault;
+    char head[HEAD_BYTES];
+    ssize_t len = head_of(uploads, request, head, now_ms);
+
+    if (len <= 0) {
+        return FORM_UNKNOWN;
+    }
+    if (!content_type_of(head, (size_t)len, type, sizeof(type))) {
+        return FORM_ORDINARY;
+    }
+    (void)piece_from_request(&facts, piece, &fault);
+    if (piece_from_body(&facts, head, (size_t)len, piece, &fault)) {
+        return piece->body_at_bytes >= 0 || len == HEAD_BYTES ? FORM_PIECE
+                                                              : FORM_UNKNOWN;
+    }
+    return fault.field == NULL && len < HEAD_BYTES ? FORM_UNKNOWN
+                                                   : FORM_ORDINARY;
+}
+
+void
+read_form(struct uploads *uploads, struct event *event, int64_t now_ms)
+{
+    int64_t took_ms = event->request_time_ms > 0 ? event->request_time_ms : 0;
+    struct upload request = { .pid = event->pid,
+                              .connection = event->connection,
+                              .protocol = event->protocol,
+                              .started_ms = now_ms - took_ms - CLOCKS_APART_MS,
+                              .request_hash = event->request_hash };
+    struct piece_fault fault = { NULL, NULL };
+    char head[HEAD_BYTES];
+    ssize_t len;
+
+    if (!is_form(event)) {
+        return;
+    }
+    len = head_of(uploads, &request, head, now_ms);
+    if (len > 0 &&
+        !piece_from_body(&event->request, head, (size_t)len, &event->piece,
+                         &fault) &&
+        fault.field != NULL) {
+        log_write(LOG_INFO,
+                  "upload %s: %s: %s, so the form is no piece of a file",
+                  event->id, fault.field, fault.why);
+    }
+}
