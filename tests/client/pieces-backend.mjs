@@ -51,6 +51,8 @@ for (const prefix of PREFIXES) {
     for (const [name, relativeLocation] of [['/tus', false], ['/tus-relative', true]]) {
         tusServers.set(prefix + name, new TusServer({ path: prefix + name, datastore: tusStore,
             relativeLocation, respectForwardedHeaders: true,
+            // Of another origin a page may send none but those that a server names.
+            allowedHeaders: ['X-Progress-ID'],
             // One piece waits for the lock of the one that was cut short before it.
             lockDrainTimeout: 2000 }));
     }

@@ -93,6 +93,7 @@ export class Oracle extends EventEmitter {
         Object.assign(this, { file, prefix, pieceBytes, single, grace, faults: [] });
         this.protocol = PROTOCOLS[protocol];
         this.uploads = new Map();
+        this.faulty = new Set();
         this.repeated = new Ranges(); // bytes sent that had been accepted
         this.told = new Map(); // record -> what it says
         this.partials = new Set(); // keys of files that are to be joined
@@ -106,7 +107,12 @@ export class Oracle extends EventEmitter {
         }
     }
 
+    // A request that is misunderstood once is so all the time: that is told once.
     fault(record, text) {
+        if (this.faulty.has(record)) {
+            return;
+        }
+        this.faulty.add(record);
         this.faults.push(`request ${record.number} (${record.method} ${record.url}): ${text}`);
     }
 

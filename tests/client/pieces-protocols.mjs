@@ -169,7 +169,7 @@ function chunkNumbers(prefix) {
 const plupload = {
     request(record) {
         return record.method !== 'POST' ? OTHER : { kind: 'piece',
-            ...(record.query.chunks && plupload.fields({}, record.query)) };
+            ...((record.query.chunks ?? record.query.total) && plupload.fields({}, record.query)) };
     },
     fields(told, fields) {
         return fields.offset !== undefined

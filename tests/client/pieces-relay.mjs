@@ -222,6 +222,10 @@ export class Relay extends EventEmitter {
             for (const link of [...this.links]) {
                 if (this.credit > 0 && link.ready) {
                     this.credit -= link.forward(SLICE);
+                    // Its next turn is after all others'.
+                    if (this.links.delete(link)) {
+                        this.links.add(link);
+                    }
                     moved = true;
                 }
             }
