@@ -66,3 +66,25 @@ run_client() {
         --folder="$BATS_TEST_TMPDIR/files" ${DRIVER:+--driver="$DRIVER"} \
         --probes="$PROBES" ${WIRE:+--wire="$WIRE"} "$@"
 }
+
+# pieces CLIENT SCENARIO...: each scenario with each way to have an ID.
+pieces() {
+    local client=$1 scenario status=0
+
+    shift
+    for scenario; do
+        run_client "$client" "$scenario" || status=1
+    done
+    return $status
+}
+
+# The same where nginx does not buffer.
+pieces_streamed() {
+    local client=$1 scenario status=0
+
+    shift
+    for scenario; do
+        run_client "$client" "$scenario" --prefix=/upload-stream || status=1
+    done
+    return $status
+}

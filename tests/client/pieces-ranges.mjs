@@ -59,6 +59,6 @@ export class Ranges {
     }
 
     touches(begin, end) {
-        return this.list.some((range) => range[0] < end && begin < range[1]);
+        return begin < end && this.list.some((range) => range[0] < end && begin < range[1]);
     }
 }

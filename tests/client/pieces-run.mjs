@@ -2,7 +2,8 @@
 // was wrong; exits 1 then. Options, all as --name=value:
 //   client     of pieces-clients.mjs
 //   scenario   plain; parallel: three pieces at a time; abort: the third piece's
-//              connection is cut in its middle; fail: the third piece is answered 500;
+//              connection is cut in its middle; twice: and that of the next one, as
+//              a browser sends the piece again by itself after the first; fail: the third piece is answered 500;
 //              resume: the client ends in the middle of the third piece, another one
 //              goes on; pause: nothing for a while after the second piece;
 //              parallel-abort, parallel-fail, parallel-resume
@@ -107,20 +108,19 @@ function configOf(run) {
     };
 }
 
-// The middle of the third piece, once.
-function atThirdPiece(run, action) {
-    let happened = false;
+// The middle of the third piece, or of the third and the fourth.
+function atThirdPiece(run, action, times = 1) {
+    let happened = 0;
 
     run.relay.on('body', (record) => {
         const told = run.oracle.told.get(record);
-        const upload = told?.upload;
 
-        if (!happened && run.pieces.size >= 3 && told?.sent > CHUNK_BYTES / 3 && run.pieces.get(record) === 3) {
-            happened = Boolean(upload);
+        if (happened < times && told?.sent > CHUNK_BYTES / 3 && run.pieces.get(record) === 3 + happened) {
+            happened++;
             action(record);
         }
     });
-    return () => happened;
+    return () => happened === times;
 }
 
 // Numbers the pieces that have begun.
@@ -150,6 +150,9 @@ async function within(promise, what) {
 async function makeTrouble(run) {
     if (trouble === 'abort') {
         return atThirdPiece(run, (record) => record.link.close());
+    }
+    if (trouble === 'twice') {
+        return atThirdPiece(run, (record) => record.link.close(), 2);
     }
     if (trouble === 'resume') {
         return atThirdPiece(run, () => {
@@ -266,7 +269,7 @@ async function judge(run, outcome, happened) {
 }
 
 async function runOnce(idIn) {
-    const run = { idIn, name: `${values.client} ${scenario} ${idIn}`, watches: [], watching: [] };
+    const run = { idIn, name: `${values.client} ${scenario} ${idIn}${prefix === '/upload' ? '' : ' stream'}`, watches: [], watching: [] };
     const bytes = randomBytes(FILE_BYTES);
     const token = randomBytes(6).toString('hex');
 

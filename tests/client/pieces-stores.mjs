@@ -152,7 +152,7 @@ async function draft({ req, res, url, folder, base }) {
     if (!file) {
         answer(res, 404);
     } else if (req.method === 'HEAD') {
-        answer(res, 204, { ...say(file, file.complete), 'Cache-Control': 'no-store',
+        answer(res, 204, { ...say(file, Boolean(file.complete)), 'Cache-Control': 'no-store',
             ...(file.total !== null && { 'Upload-Length': file.total }) });
     } else if (req.method === 'DELETE') {
         files.delete(file.name);

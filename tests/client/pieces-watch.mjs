@@ -7,7 +7,6 @@
 import http from 'node:http';
 
 const INTERVAL_MS = 20;
-const FINAL_MS = 15000;
 // Each fault is told once; further ones of its kind are counted.
 const SAID_MAX = 3;
 
@@ -29,8 +28,9 @@ export class Watch {
     // graceMs: how long nginx's word of a request's end may be on its way.
     // missingEnd: 1 where the ranges' ends are their last byte, 0 where they are the
     // byte after it. mustResume: a resumed_from is due after an interruption.
-    constructor({ url, id, upload, oracle, graceMs = 250, missingEnd = 0, mustResume = false }) {
-        Object.assign(this, { url, id, upload, oracle, graceMs, missingEnd, mustResume });
+    // finalMs: how long "done" may take in the end.
+    constructor({ url, id, upload, oracle, graceMs = 250, missingEnd = 0, mustResume = false, finalMs = 15000 }) {
+        Object.assign(this, { url, id, upload, oracle, graceMs, missingEnd, mustResume, finalMs });
         this.agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
         this.faults = [];
         this.counts = new Map();
@@ -241,7 +241,7 @@ export class Watch {
 
     // After the run: the last answer is "done", with all bytes.
     async finish() {
-        const end = performance.now() + FINAL_MS;
+        const end = performance.now() + this.finalMs;
         let answer;
 
         do {

@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# Files in pieces by libraries in headless Chromium, see pieces.bash. Where a connection
+# that was used before is cut, Chromium sends the piece again by itself ("abort");
+# once that is cut, too, the library knows ("twice").
+
+load helper
+load pieces
+bats_require_minimum_version 1.5.0
+
+start() {
+    pieces_start
+    driver_start "$DRIVER_PORT"
+}
+
+@test "Uppy: tus, one piece after the other" {
+    start
+    pieces uppy plain pause
+    pieces uppy-cross plain
+}
+
+@test "Uppy: tus, three parts at a time" {
+    start
+    pieces uppy parallel parallel-abort
+}
+
+@test "Uppy: tus, a piece is cut short, or fails, or another page goes on" {
+    start
+    pieces uppy abort twice fail resume
+}
+
+@test "Uppy: tus, nginx does not buffer" {
+    start
+    pieces_streamed uppy plain twice
+}
+
+@test "blueimp-file-upload" {
+    start
+    pieces blueimp plain pause abort twice fail resume
+    pieces blueimp-raw plain
+}
+
+@test "resumable.js" {
+    start
+    pieces resumable plain parallel parallel-abort
+    pieces resumable-octet plain
+}
+
+@test "resumable.js: a piece is cut short, or fails, or another page goes on" {
+    start
+    pieces resumable abort twice fail resume
+}
+
+@test "flow.js" {
+    start
+    pieces flow plain parallel pause
+    pieces flow-octet plain
+}
+
+@test "flow.js: a piece is cut short, or fails, or another page goes on" {
+    start
+    pieces flow abort twice fail resume
+}
+
+@test "FilePond" {
+    start
+    pieces filepond plain pause abort twice fail
+    pieces filepond-query plain
+}
+
+@test "plupload" {
+    start
+    pieces plupload plain pause abort twice fail
+    pieces plupload-raw plain
+    pieces plupload-offset plain
+}
+
+@test "Dropzone" {
+    start
+    pieces dropzone plain pause abort twice fail
+    pieces dropzone parallel parallel-abort
+}
+
+@test "Fine Uploader" {
+    start
+    pieces fineuploader plain pause abort twice fail resume
+    pieces fineuploader parallel
+}
+
+@test "libraries with forms, nginx does not buffer" {
+    start
+    pieces_streamed dropzone plain
+    pieces_streamed resumable parallel
+}
