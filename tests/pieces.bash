@@ -1,11 +1,12 @@
 # Files that are sent in pieces, by real clients through real nginx. Each run ends
 # with the client's file on the server, with all of its bytes seen by the relay in
-# between, and with the requests that the client is known for; where PROBES is 1 the
-# progress is asked for every 20 ms and compared with what the relay has forwarded.
+# between, and with the requests that the client is known for. The progress is asked for
+# every 20 ms and compared with what the relay has forwarded.
 # See client/pieces-run.mjs.
 
-# Whether the daemon's answers are checked.
-PROBES=${PROBES:-0}
+# Who is asked for the progress: 1: the daemon, through nginx; self: a server that knows
+# what the relay knows, so that it is known that true answers pass; 0: nobody.
+PROBES=${PROBES:-self}
 
 setup_file() {
     local name

@@ -31,6 +31,7 @@ class Upload {
         this.totalAt = Infinity; // since when
         this.knownAt = Infinity; // since when whoever sees the requests must know it
         this.parts = false; // bytes come as several files, to be joined
+        this.announced = 0; // the sum of the parts' lengths so far
         this.base = 0; // where it lies in the file, if it is a part of it
         this.interruptedAt = Infinity;
         this.resumedAt = Infinity; // when a piece after an interruption was accepted
@@ -250,6 +251,7 @@ export class Oracle extends EventEmitter {
         told.key = key;
         upload.key = key;
         if (told.partial) {
+            upload.announced += told.total ?? 0;
             this.partials.add(key);
             this.bases.set(key, told.base ?? 0);
         }
@@ -275,6 +277,9 @@ export class Oracle extends EventEmitter {
         upload.tellTotal(this.file.length, now);
         upload.knownAt = now;
         for (const part of parts) {
+            if (part !== upload) {
+                upload.pieces.push(...part.pieces);
+            }
             upload.forwarded.addAll(part.forwarded);
             upload.stored.addAll(part.stored);
         }

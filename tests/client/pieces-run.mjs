@@ -12,7 +12,8 @@
 //   prefix     /upload or /upload-stream
 //   driver     chromedriver's URL, for pages
 //   folder     for what is kept between two processes
-//   probes     1: ask for the progress all the time
+//   probes     1: ask for the progress all the time; self: ask one that knows it, which
+//              shows that the questions are right; 0: do not ask
 //   wire       update: takes what was said as what is expected
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -21,6 +22,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { CHUNK_BYTES, CLIENTS, FILE_BYTES } from './pieces-clients.mjs';
+import { serveTruth } from './pieces-honest.mjs';
 import { Oracle } from './pieces-oracle.mjs';
 import { Relay } from './pieces-relay.mjs';
 import { Watch } from './pieces-watch.mjs';
@@ -202,14 +204,15 @@ async function runClient(run) {
 
 function watchAll(run) {
     const start = (id, upload) => {
-        const watch = new Watch({ url: values.nginx, id, upload, oracle: run.oracle,
+        run.known.set(id, upload);
+        const watch = new Watch({ url: run.probeUrl, id, upload, oracle: run.oracle,
             mustResume: trouble === 'resume' });
 
         run.watches.push(watch);
         run.watching.push(watch.run());
     };
 
-    if (values.probes !== '1' || client.incomplete) {
+    if (values.probes === '0' || client.incomplete) {
         return;
     }
     if (run.idIn !== 'none') {
@@ -269,7 +272,9 @@ async function judge(run, outcome, happened) {
 }
 
 async function runOnce(idIn) {
-    const run = { idIn, name: `${values.client} ${scenario} ${idIn}${prefix === '/upload' ? '' : ' stream'}`, watches: [], watching: [] };
+    const run = { idIn, name: `${values.client} ${scenario} ${idIn}${prefix === '/upload' ? '' : ' stream'}`, watches: [], watching: [],
+        known: new Map(), probeUrl: values.nginx };
+    let honest;
     const bytes = randomBytes(FILE_BYTES);
     const token = randomBytes(6).toString('hex');
 
@@ -285,6 +290,10 @@ async function runOnce(idIn) {
     countPieces(run);
     const happened = await makeTrouble(run);
 
+    if (values.probes === 'self') {
+        honest = await serveTruth((id) => run.known.get(id)?.());
+        run.probeUrl = `http://127.0.0.1:${honest.address().port}`;
+    }
     watchAll(run);
     let outcome;
 
@@ -302,6 +311,8 @@ async function runOnce(idIn) {
 
     tell(run, faults);
     await run.relay.close();
+    honest?.close();
+    honest?.closeAllConnections();
     fs.rmSync(run.file);
 }
 

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 
+import { truth } from './pieces-honest.mjs';
 import { MessageReader, MultipartReader } from './pieces-http.mjs';
 import { Oracle } from './pieces-oracle.mjs';
 import { Ranges } from './pieces-ranges.mjs';
@@ -144,24 +145,6 @@ async function sendFile(port, file, relay) {
     }
 }
 
-// What an honest server says: high of all that was forwarded, or low of what it took.
-function truth(oracle, low) {
-    const upload = oracle.upload();
-
-    if (!upload || upload.total === null) {
-        return { state: 'starting', phase: 'starting', received: 0, size: null };
-    }
-    const now = performance.now();
-    const set = low ? upload.accepted : upload.present(now, 0);
-    const received = low ? set.size : upload.upper(now, 0);
-    const done = upload.accepted.size === TOTAL;
-    const resumed = upload.resumable.length > 0 && upload.resumedAt < now ? upload.resumable[0] : null;
-
-    return { state: done ? 'done' : 'uploading', phase: done ? 'done' : upload.running.size > 0 ? 'receiving' : 'waiting',
-        received, size: TOTAL, percent: done ? 100 : 50, missingIs: set,
-        pieces: { received: upload.acceptedAt(now).pieces, missing: set.missing(TOTAL), resumed_from: resumed } };
-}
-
 // Servers that are not right, and what the watch is to say of them.
 const shift = (by) => ({ pieces, ...answer }) => ({ ...answer, pieces: { ...pieces,
     missing: pieces.missing.map(([begin, end], i) => (i === 0 ? [begin + by, end] : [begin, end])) } });
@@ -202,7 +185,7 @@ async function watchOne(lie, { low = false, file = randomBytes(TOTAL), oracleFil
     times = 0;
     let relay = null;
     let oracle = null;
-    const server = serve(() => lie(truth(oracle, low)), state);
+    const server = serve(() => lie(truth(oracle.upload(), low)), state);
 
     await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
     relay = await Relay.listen({ rate: 1 << 20, target: { host: '127.0.0.1', port: server.address().port } });
