@@ -12,17 +12,17 @@ bats_require_minimum_version 1.5.0
 
 @test "tus: one piece after the other" {
     pieces_start
-    pieces tus plain pause
+    pieces tus plain pause slow
 }
 
 @test "tus: three parts at a time, joined in the end" {
     pieces_start
-    pieces tus parallel parallel-abort
+    pieces tus parallel parallel-abort parallel-resume
 }
 
 @test "tus: a piece is cut short, or fails, or another process goes on" {
     pieces_start
-    pieces tus abort fail resume
+    pieces tus abort fail conflict resume
 }
 
 @test "tus: the length is told last" {
@@ -57,7 +57,7 @@ bats_require_minimum_version 1.5.0
 
 @test "Content-Range: one piece after the other" {
     pieces_start
-    pieces range plain pause abort fail resume
+    pieces range plain pause slow abort fail resume
 }
 
 @test "Content-Range: three pieces at a time" {
@@ -86,13 +86,18 @@ bats_require_minimum_version 1.5.0
 
 @test "the IETF's draft: the length is told first" {
     pieces_start
-    pieces draft plain pause abort fail resume
+    pieces draft plain pause abort fail conflict resume
 }
 
 @test "the IETF's draft: the length is told last" {
     pieces_start
     pieces draft-unknown plain abort resume
     pieces draft-3 plain abort
+}
+
+@test "the IETF's draft: a response comes before the first piece is there" {
+    pieces_start
+    pieces draft-interim plain abort
 }
 
 @test "the IETF's draft: nginx does not buffer" {

@@ -37,7 +37,6 @@ const SCRIPTS = {
     'plupload.js': 'plupload/js/plupload.full.min.js',
     'dropzone.js': 'dropzone/dist/dropzone.js',
     'fine-uploader.js': 'fine-uploader/fine-uploader/fine-uploader.core.js',
-    'tus.js': 'tus-js-client/dist/tus.js',
 };
 const control = { fail: 0, piece: 0, slow: 0 };
 

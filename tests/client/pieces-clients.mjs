@@ -7,16 +7,20 @@
 //   options    further ones of the client
 const CHUNK = 256 << 10;
 
-const url = (path) => (upload, prefix) => (upload.key.startsWith('/') ? upload.key : `${prefix}${path}/${upload.key}`);
+const url = (path) => (upload, prefix) => (upload.key.startsWith('/') ? upload.key
+    : `${prefix}${path}/${upload.key}`);
 const key = (upload) => upload.key;
 
 // tus-js-client and Uppy take the URL of a PATCH from the server: an argument of the
 // endpoint's URL is in the creation only.
-const tus = { kind: 'node', client: 'tus', protocol: 'tus', path: '/tus', ids: ['header', 'none'], probeId: url('/tus') };
-const draft = { kind: 'node', client: 'draft', protocol: 'draft', path: '/draft', ids: ['header', 'none'], probeId: url('/draft') };
-const range = { kind: 'node', client: 'range', protocol: 'range', path: '/range', ids: ['header', 'query'] };
-const session = { kind: 'node', client: 'session', protocol: 'session', path: '/session', ids: ['header', 'none'], probeId: key };
-const page = (client, more = {}) => ({ kind: 'page', client, protocol: client, path: `/${client}`, ids: ['header', 'query'], ...more });
+const sort = (kind, ids) => (client, more = {}) => ({
+    kind, client, protocol: client, path: `/${client}`, ids, ...more });
+const node = sort('node', ['header', 'none']);
+const page = sort('page', ['header', 'query']);
+const tus = node('tus', { probeId: url('/tus') });
+const draft = node('draft', { probeId: url('/draft') });
+const range = node('range', { ids: ['header', 'query'] });
+const session = node('session', { probeId: key });
 
 export const CLIENTS = {
     tus,
@@ -33,16 +37,20 @@ export const CLIENTS = {
     'session-plain': { ...session, options: { names: 'plain' } },
     draft: { ...draft, options: { interop: 8, lengthFirst: true } },
     'draft-unknown': { ...draft, options: { interop: 6, emptyCreation: true } },
+    // The server tells where the upload is before it has the first piece.
+    'draft-interim': { ...draft, path: '/draft-interim', options: { interop: 8 } },
     'draft-3': { ...draft, options: { interop: 3 } },
-    uppy: { ...page('uppy'), protocol: 'tus', path: '/tus', ids: ['header', 'none'], probeId: url('/tus') },
+    uppy: { ...tus, kind: 'page', client: 'uppy' },
     // The page is of another origin than what it uploads to.
-    'uppy-cross': { ...page('uppy'), protocol: 'tus', path: '/tus', ids: ['header'], cross: true },
+    'uppy-cross': { ...tus, kind: 'page', client: 'uppy', ids: ['header'], cross: true },
     blueimp: { ...page('blueimp'), protocol: 'range', path: '/range' },
     'blueimp-raw': { ...page('blueimp'), protocol: 'range', path: '/range', options: { multipart: false } },
     resumable: page('resumable', { ids: ['header', 'query', 'none'], probeId: key, named: true }),
-    'resumable-octet': page('resumable', { ids: ['query', 'none'], probeId: key, named: true, options: { method: 'octet' } }),
+    'resumable-octet': page('resumable', { ids: ['query', 'none'], probeId: key, named: true,
+        options: { method: 'octet' } }),
     flow: page('flow', { ids: ['header', 'query', 'none'], probeId: key, named: true }),
-    'flow-octet': page('flow', { ids: ['query', 'none'], probeId: key, named: true, options: { method: 'octet' } }),
+    'flow-octet': page('flow', { ids: ['query', 'none'], probeId: key, named: true,
+        options: { method: 'octet' } }),
     filepond: page('filepond', { ids: ['header', 'none'], probeId: url('/filepond') }),
     'filepond-query': page('filepond', { ids: ['header'], options: { inQuery: true } }),
     plupload: page('plupload'),

@@ -67,7 +67,8 @@ const tus = {
     },
     response(record, told) {
         return { key: located(record), total: number(record.response?.['upload-length']),
-            stored: ['create', 'piece', 'offset'].includes(told.kind) && isFine(record) ? upToOffset(record) : undefined,
+            stored: ['create', 'piece', 'offset'].includes(told.kind) && isFine(record)
+                ? upToOffset(record) : undefined,
             accepted: isFine(record) };
     },
 };
@@ -75,7 +76,8 @@ const tus = {
 // All drafts: "Upload-Complete: ?1" (to 3: "Upload-Incomplete: ?0") is the last piece.
 const draft = {
     request(record) {
-        const complete = record.headers['upload-complete'] ?? { '?0': '?1', '?1': '?0' }[record.headers['upload-incomplete']];
+        const complete = record.headers['upload-complete'] ??
+            { '?0': '?1', '?1': '?0' }[record.headers['upload-incomplete']];
         const begin = number(record.headers['upload-offset']) ?? 0;
         const length = number(record.headers['content-length']);
         const total = number(record.headers['upload-length']) ??

@@ -1,12 +1,13 @@
 // Sends files in pieces by a real client, through the relay and nginx, and tells what
 // was wrong; exits 1 then. Options, all as --name=value:
 //   client     of pieces-clients.mjs
-//   scenario   plain; parallel: three pieces at a time; abort: the third piece's
-//              connection is cut in its middle; twice: and that of the next one, as
-//              a browser sends the piece again by itself after the first; fail: the third piece is answered 500;
+//   scenario   plain; parallel: three pieces at a time; pause: nothing for a while
+//              after the second piece; slow: each piece is answered late;
+//              abort: the third piece's connection is cut in its middle; twice: and
+//              that of the next one, as a browser sends the piece again by itself;
+//              fail: the third piece is answered 500; conflict: it is answered 409;
 //              resume: the client ends in the middle of the third piece, another one
-//              goes on; pause: nothing for a while after the second piece;
-//              parallel-abort, parallel-fail, parallel-resume
+//              goes on; parallel-abort, parallel-fail, parallel-resume
 //   ids        which of the client's ways to have a progress ID; all without it
 //   nginx, relay-port, backend  URL, port, URL
 //   prefix     /upload or /upload-stream
@@ -31,10 +32,13 @@ import { Browser } from './webdriver.mjs';
 
 const RATE = 1 << 20;
 const PAUSE_MS = 600;
+const SLOW_MS = 200;
+const FAILURES = { fail: 500, conflict: 409 };
 const CLIENT_MS = 60000;
 const NODE = new URL('./pieces-node.mjs', import.meta.url).pathname;
 
-const names = ['client', 'scenario', 'ids', 'nginx', 'relay-port', 'backend', 'prefix', 'driver', 'folder', 'probes', 'wire'];
+const names = ['client', 'scenario', 'ids', 'nginx', 'relay-port', 'backend', 'prefix', 'driver', 'folder',
+    'probes', 'wire'];
 const { values } = parseArgs({ options: Object.fromEntries(names.map((name) => [name, { type: 'string' }])) });
 const client = CLIENTS[values.client];
 const scenario = values.scenario ?? 'plain';
@@ -162,9 +166,13 @@ async function makeTrouble(run) {
             run.interrupt();
         });
     }
-    if (trouble === 'fail') {
-        await fetch(`${values.backend}/control?fail=500&piece=3`, { method: 'POST' });
-        return () => run.relay.records.filter(({ status }) => status === 500).length === 1;
+    if (FAILURES[trouble]) {
+        await fetch(`${values.backend}/control?fail=${FAILURES[trouble]}&piece=3`);
+        return () => run.relay.records.filter(({ status }) => status === FAILURES[trouble]).length === 1;
+    }
+    if (trouble === 'slow') {
+        await fetch(`${values.backend}/control?slow=${SLOW_MS}`);
+        return () => true;
     }
     if (trouble === 'pause') {
         let paused = false;
@@ -256,7 +264,9 @@ async function judge(run, outcome, happened) {
         if (upload.total !== FILE_BYTES) {
             faults.push(`the oracle's total is ${upload.total}`);
         }
-        if (trouble === 'resume' && upload.resumable.length === 0) {
+        const resumed = [...run.oracle.uploads.values()].some(({ resumable }) => resumable.length > 0);
+
+        if (trouble === 'resume' && !resumed) {
             faults.push('nothing came after the interruption');
         }
         // To go on means that what had been accepted does not come again.
@@ -272,7 +282,8 @@ async function judge(run, outcome, happened) {
 }
 
 async function runOnce(idIn) {
-    const run = { idIn, name: `${values.client} ${scenario} ${idIn}${prefix === '/upload' ? '' : ' stream'}`, watches: [], watching: [],
+    const stream = prefix === '/upload' ? '' : ' stream';
+    const run = { idIn, name: `${values.client} ${scenario} ${idIn}${stream}`, watches: [], watching: [],
         known: new Map(), probeUrl: values.nginx };
     let honest;
     const bytes = randomBytes(FILE_BYTES);
@@ -310,6 +321,7 @@ async function runOnce(idIn) {
     const faults = await judge(run, outcome, happened);
 
     tell(run, faults);
+    await fetch(`${values.backend}/control?slow=0&fail=0`);
     await run.relay.close();
     honest?.close();
     honest?.closeAllConnections();

@@ -110,7 +110,10 @@ function serve(answer, state) {
         }
         let count = 0;
 
-        req.on('data', (part) => { count += part.length; state.most = Math.max(state.most, count - state.record().forwarded); });
+        req.on('data', (part) => {
+            count += part.length;
+            state.most = Math.max(state.most, count - state.record().forwarded);
+        });
         req.on('error', () => {});
         req.on('end', () => {
             state.pieces++;
@@ -150,6 +153,9 @@ const shift = (by) => ({ pieces, ...answer }) => ({ ...answer, pieces: { ...piec
     missing: pieces.missing.map(([begin, end], i) => (i === 0 ? [begin + by, end] : [begin, end])) } });
 const until = (share, change) => (answer) => (answer.received < share * TOTAL ? answer : change(answer));
 const uploading = (change) => (answer) => (answer.state === 'uploading' ? change(answer) : answer);
+const told = (change) => (answer) => ({ ...answer,
+    ...(answer.pieces && { pieces: { ...answer.pieces, ...change } }) });
+const WAITING = { state: 'uploading', phase: 'waiting' };
 let times = 0;
 
 const LIARS = {
@@ -171,13 +177,13 @@ const LIARS = {
         missing: [...pieces.missing, [TOTAL - 2, TOTAL - 1]] } })),
     'missing, last byte': uploading(({ pieces, ...answer }) => ({ ...answer, pieces: { ...pieces,
         missing: pieces.missing.map(([begin, end]) => [begin, end - 1]) } })),
-    pieces: (answer) => ({ ...answer, ...(answer.pieces && { pieces: { ...answer.pieces, received: 99 } }) }),
+    pieces: told({ received: 99 }),
     'pieces, none': ({ pieces, ...answer }) => answer,
-    'pieces, too few': (answer) => ({ ...answer, ...(answer.pieces && { pieces: { ...answer.pieces, received: 0 } }) }),
-    resumed: (answer) => ({ ...answer, ...(answer.pieces && { pieces: { ...answer.pieces, resumed_from: 5 } }) }),
-    'resumed, never': (answer) => ({ ...answer, ...(answer.pieces && { pieces: { ...answer.pieces, resumed_from: null } }) }),
-    undone: (answer) => (answer.state === 'done' && times++ % 2 === 1 ? { ...answer, state: 'uploading', phase: 'waiting' } : answer),
-    end: (answer) => (answer.state === 'done' ? { ...answer, state: 'uploading', phase: 'receiving' } : answer),
+    'pieces, too few': told({ received: 0 }),
+    resumed: told({ resumed_from: 5 }),
+    'resumed, never': told({ resumed_from: null }),
+    undone: (answer) => (answer.state === 'done' && times++ % 2 === 1 ? { ...answer, ...WAITING } : answer),
+    end: (answer) => (answer.state === 'done' ? { ...answer, ...WAITING } : answer),
 };
 
 async function watchOne(lie, { low = false, file = randomBytes(TOTAL), oracleFile = file } = {}) {

@@ -173,7 +173,7 @@ const LIBRARIES = {
             request: { endpoint: withId(config, config.endpoint), customHeaders: idHeader(config) },
             chunking: { enabled: true, partSize: config.chunk, mandatory: true,
                 concurrent: { enabled: config.parallel > 1 },
-                success: { endpoint: `${withId(config, config.endpoint)}${config.idIn === 'query' ? '&' : '?'}done=1` } },
+                success: { endpoint: withId(config, `${config.endpoint}?done=1`) } },
             maxConnections: config.parallel ?? 1,
             resume: { enabled: true },
             retry: { enableAuto: true, autoAttemptDelay: RETRY_MS / 1000, maxAutoAttempts: 4 },
