@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Files in pieces by libraries in headless Chromium, see pieces.bash. Where a connection
 # that was used before is cut, Chromium sends the piece again by itself ("abort");
-# once that is cut, too, the library knows ("twice").
+# once a new one is cut, too, the library knows ("lost").
 
 load helper
 load pieces
@@ -25,7 +25,7 @@ start() {
 
 @test "Uppy: tus, a piece is cut short, or fails, or another page goes on" {
     start
-    pieces uppy abort twice fail resume
+    pieces uppy abort lost fail resume
 }
 
 @test "Uppy: tus, nginx does not buffer" {
@@ -35,7 +35,7 @@ start() {
 
 @test "blueimp-file-upload" {
     start
-    pieces blueimp plain pause abort twice fail resume
+    pieces blueimp plain pause abort lost fail resume
     pieces blueimp-raw plain
 }
 
@@ -47,7 +47,7 @@ start() {
 
 @test "resumable.js: a piece is cut short, or fails, or another page goes on" {
     start
-    pieces resumable abort twice fail resume
+    pieces resumable abort lost fail resume
 }
 
 @test "flow.js" {
@@ -58,31 +58,31 @@ start() {
 
 @test "flow.js: a piece is cut short, or fails, or another page goes on" {
     start
-    pieces flow abort twice fail resume
+    pieces flow abort lost fail resume
 }
 
 @test "FilePond" {
     start
-    pieces filepond plain pause abort twice fail
+    pieces filepond plain pause abort lost fail
     pieces filepond-query plain
 }
 
 @test "plupload" {
     start
-    pieces plupload plain pause abort twice fail
+    pieces plupload plain pause abort lost fail
     pieces plupload-raw plain
     pieces plupload-offset plain
 }
 
 @test "Dropzone" {
     start
-    pieces dropzone plain pause abort twice fail
+    pieces dropzone plain pause abort lost fail
     pieces dropzone parallel parallel-abort
 }
 
 @test "Fine Uploader" {
     start
-    pieces fineuploader plain pause abort twice fail resume
+    pieces fineuploader plain pause abort lost fail resume
     pieces fineuploader parallel
 }
 

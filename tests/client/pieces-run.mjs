@@ -3,8 +3,8 @@
 //   client     of pieces-clients.mjs
 //   scenario   plain; parallel: three pieces at a time; pause: nothing for a while
 //              after the second piece; slow: each piece is answered late;
-//              abort: the third piece's connection is cut in its middle; twice: and
-//              that of the next one, as a browser sends the piece again by itself;
+//              abort: the third piece's connection is cut in its middle; lost: and
+//              those that a browser sends it again on by itself;
 //              fail: the third piece is answered 500; conflict: it is answered 409;
 //              resume: the client ends in the middle of the third piece, another one
 //              goes on; parallel-abort, parallel-fail, parallel-resume
@@ -15,7 +15,8 @@
 //   folder     for what is kept between two processes
 //   probes     1: ask for the progress all the time; self: ask one that knows it, which
 //              shows that the questions are right; 0: do not ask
-//   wire       update: takes what was said as what is expected
+//   wire       update: takes what was said as what is expected; show: prints one
+//              request of each form
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -27,7 +28,7 @@ import { serveTruth } from './pieces-honest.mjs';
 import { Oracle } from './pieces-oracle.mjs';
 import { Relay } from './pieces-relay.mjs';
 import { Watch } from './pieces-watch.mjs';
-import { compare, linesOf } from './pieces-wire.mjs';
+import { compare, examplesOf, linesOf } from './pieces-wire.mjs';
 import { Browser } from './webdriver.mjs';
 
 const RATE = 1 << 20;
@@ -114,19 +115,42 @@ function configOf(run) {
     };
 }
 
-// The middle of the third piece, or of the third and the fourth.
-function atThirdPiece(run, action, times = 1) {
-    let happened = 0;
+// The middle of the third piece.
+function atThirdPiece(run, action) {
+    let happened = false;
 
     run.relay.on('body', (record) => {
         const told = run.oracle.told.get(record);
 
-        if (happened < times && told?.sent > CHUNK_BYTES / 3 && run.pieces.get(record) === 3 + happened) {
-            happened++;
+        if (!happened && told?.sent > CHUNK_BYTES / 3 && run.pieces.get(record) === 3) {
+            happened = true;
             action(record);
         }
     });
-    return () => happened === times;
+    return () => happened;
+}
+
+// The third piece, as often as it comes, up to the first time on a new connection:
+// that is not sent again by the browser itself.
+function cutUntilLost(run) {
+    let begin = null;
+    let lost = false;
+
+    run.relay.on('body', (record) => {
+        const told = run.oracle.told.get(record);
+
+        if (lost || !(told?.sent > CHUNK_BYTES / 3)) {
+            return;
+        }
+        if (run.pieces.get(record) === 3) {
+            ({ begin } = told);
+        }
+        if (told.begin === begin) {
+            lost = record.link.requests === 1;
+            record.link.close();
+        }
+    });
+    return () => lost;
 }
 
 // Numbers the pieces that have begun.
@@ -157,8 +181,8 @@ async function makeTrouble(run) {
     if (trouble === 'abort') {
         return atThirdPiece(run, (record) => record.link.close());
     }
-    if (trouble === 'twice') {
-        return atThirdPiece(run, (record) => record.link.close(), 2);
+    if (trouble === 'lost') {
+        return cutUntilLost(run);
     }
     if (trouble === 'resume') {
         return atThirdPiece(run, () => {
@@ -335,6 +359,9 @@ function tell(run, faults) {
     }
     console.log(`${faults.length === 0 ? 'fine' : 'WRONG'}: ${run.name}: ${run.pieces.size} pieces, ${
         run.relay.records.length} requests`);
+    if (values.wire === 'show') {
+        console.log(examplesOf(run.oracle).map((text) => `    ${text}`).join('\n'));
+    }
     if (faults.length > 0) {
         process.exitCode = 1;
         console.log(faults.map((fault) => `  FAULT: ${fault}`).join('\n'));

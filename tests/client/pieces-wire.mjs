@@ -60,6 +60,25 @@ export function linesOf(oracle) {
         .map(([record, told]) => lineOf(record, told)))].sort();
 }
 
+// One request of each form, as it was.
+export function examplesOf(oracle) {
+    const byLine = new Map();
+
+    for (const [record, told] of oracle.told) {
+        const line = lineOf(record, told);
+        if (!byLine.has(line)) {
+            const said = (headers, wanted) => Object.entries(headers ?? {}).filter(([name]) => wanted.test(name))
+                .map(([name, value]) => `${name}: ${value}`);
+            const fields = Object.entries(told.fields ?? {}).map(([name, value]) => `${name}=${value}`);
+
+            byLine.set(line, [`${record.method} ${record.url}`, ...said(record.headers, SAID),
+                ...(fields.length > 0 ? [`fields: ${fields.join(' ')}`] : []),
+                `-> ${record.aborted ? 'cut' : record.status}`, ...said(record.response, ANSWERED)].join('\n      '));
+        }
+    }
+    return [...byLine.values()];
+}
+
 // Differences from what the run is expected to say; update: it is from now on.
 export function compare(run, oracle, update) {
     const all = fs.existsSync(EXPECTED) ? JSON.parse(fs.readFileSync(EXPECTED)) : {};
