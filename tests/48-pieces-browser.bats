@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Files in pieces by libraries in headless Chromium, see pieces.bash. Where a connection
-# that was used before is cut, Chromium sends the piece again by itself ("abort");
-# once a new one is cut, too, the library knows ("lost").
+# is cut, Chromium sends the piece again by itself ("abort"); the library knows of it
+# where that is cut, too ("lost").
 
 load helper
 load pieces

@@ -30,7 +30,6 @@ class Link {
         this.queued = 0;
         this.blocked = false;
         this.closed = false;
-        this.requests = 0;
         this.waiting = []; // records without a complete response, in order
         this.server = net.connect({ ...relay.target, noDelay: true });
         this.toServer = new MessageReader({
@@ -80,7 +79,6 @@ class Link {
         };
         this.relay.records.push(this.current);
         this.waiting.push(this.current);
-        this.requests++;
         this.relay.emit('request', this.current);
     }
 
