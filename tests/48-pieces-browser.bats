@@ -71,7 +71,8 @@ start() {
     start
     pieces plupload plain pause abort lost fail
     pieces plupload-raw plain
-    pieces plupload-offset plain
+    # Its offset and total alone are not read, see docs/pieces.md.
+    PROBES=0 pieces plupload-offset plain
 }
 
 @test "Dropzone" {
@@ -88,6 +89,7 @@ start() {
 
 @test "libraries with forms, nginx does not buffer" {
     start
-    pieces_streamed dropzone plain
+    # A body that is not buffered cannot be looked into, see docs/pieces.md.
+    PROBES=0 pieces_streamed dropzone plain
     pieces_streamed resumable parallel
 }

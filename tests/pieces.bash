@@ -6,7 +6,7 @@
 
 # Who is asked for the progress: 1: the daemon, through nginx; self: a server that knows
 # what the relay knows, so that it is known that true answers pass; 0: nobody.
-PROBES=${PROBES:-self}
+PROBES=${PROBES:-1}
 
 setup_file() {
     local name
@@ -39,8 +39,9 @@ pieces_start() {
     RELAY_PORT=$((PORT + 7))
     DRIVER_PORT=$((PORT + 8))
     SITE_LOCATION=$proxy
+    SITE_SNIPPET=location-pieces.conf
     SITE_SERVER="location /upload-stream {
-            include upload-progress/location.conf;
+            include upload-progress/location-pieces.conf;
             proxy_pass http://127.0.0.1:$APP_PORT;
             client_max_body_size 64m;
             proxy_request_buffering off;

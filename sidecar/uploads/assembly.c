@@ -362,8 +362,7 @@ take_piece(struct file *file, const struct event *event, int64_t base_bytes,
     int64_t length = piece_length(file, event, body_bytes);
     int64_t offset_bytes;
 
-    if (piece->number >= 0 && piece->number + 1 < piece->count &&
-        piece->offset_bytes < 0) {
+    if (piece->number >= 0 && piece->number + 1 < piece->count) {
         file->assembly.chunk_bytes = length;
     }
     if (piece->length_bytes < 0 && piece->enveloped) {
@@ -372,6 +371,10 @@ take_piece(struct file *file, const struct event *event, int64_t base_bytes,
     offset_bytes = offset_of(file, piece);
     if (offset_bytes < 0) {
         return;
+    }
+    /* Of a form that nobody looked into before its end. */
+    if (file->assembly.failed) {
+        file->assembly.resumed_bytes = base_bytes + offset_bytes;
     }
     add_range(file, base_bytes + offset_bytes, length);
     if (piece->last && file->row.size_bytes < 0 && !piece->partial) {
@@ -456,16 +459,13 @@ take_outcome(struct uploads *uploads, struct file *file,
     case PIECE_TERMINATION:
         break;
     }
-    if (carries_data(event) && outcome->offset_bytes < 0) {
+    if (carries_data(event)) {
         take_piece(file, event, base_bytes, body_bytes);
-    } else if (carries_data(event)) {
-        file->assembly.pieces++;
-        file->assembly.failed = false;
     }
-    if (outcome->offset_bytes >= 0 && piece->partial) {
-        add_range(file, base_bytes, outcome->offset_bytes);
-    } else if (outcome->offset_bytes >= 0) {
+    if (outcome->offset_bytes >= 0 && is_sequential(piece)) {
         has_in_a_row(file, outcome->offset_bytes);
+    } else if (outcome->offset_bytes >= 0) {
+        add_range(file, base_bytes, outcome->offset_bytes);
     }
     if (!piece->partial && (outcome->complete || is_whole(file))) {
         end_file(uploads, file, UPLOAD_DONE, (int)event->status, now_ms);
@@ -485,6 +485,15 @@ end_request(struct uploads *uploads, const struct file *file,
     return row.received_bytes;
 }
 
+/* nginx answers 400 or 408 where the body breaks off; that is nobody's no. */
+static bool
+was_cut_short(const struct event *event, int64_t body_bytes)
+{
+    return (event->status == 400 || event->status == 408 ||
+            event->status == STATUS_CLIENT_GONE) &&
+           (event->chunked || body_bytes < event->content_length_bytes);
+}
+
 static void
 end_piece(struct uploads *uploads, struct file *file, const struct event *event,
           const struct piece_outcome *outcome, int64_t base_bytes,
@@ -501,7 +510,7 @@ end_piece(struct uploads *uploads, struct file *file, const struct event *event,
         revive(file, &event->piece, now_ms);
     }
     take_file_facts(file, event, offset_of(file, &event->piece));
-    switch (outcome->fate) {
+    switch (was_cut_short(event, body_bytes) ? PIECE_RETRY : outcome->fate) {
     case PIECE_TAKEN:
         take_outcome(uploads, file, event, outcome, base_bytes, body_bytes,
                      now_ms);
@@ -600,6 +609,33 @@ is_of_known_resource(struct uploads *uploads, int zone, struct event *event)
     return strcmp(event->request.method, "HEAD") == 0;
 }
 
+/* A form that was found out to be a piece while it was under way. */
+static void
+recall_piece(struct uploads *uploads, int zone, struct event *event)
+{
+    struct assembly assembly;
+    struct upload row;
+
+    if (event->kind != EVENT_END || event->piece.protocol != PIECE_NONE ||
+        event->id[0] == '\0' ||
+        store_upload_get(uploads->store, zone, event->id, event->attempt,
+                         &row) != STORE_OK ||
+        row.piece_at <= 0 ||
+        store_assembly_get(uploads->store, zone, event->id, &assembly) !=
+            STORE_OK) {
+        return;
+    }
+    event->piece.protocol = (enum piece_protocol)assembly.protocol;
+    event->piece.kind = PIECE_DATA;
+    event->piece.offset_bytes = row.piece_at - 1;
+    event->piece.length_bytes = row.piece_length;
+    event->piece.body_at_bytes = row.piece_body_at;
+    event->piece.enveloped = true;
+    event->piece.total_bytes = -1;
+    event->piece.number = event->piece.count = -1;
+    range_set_release(&assembly.received);
+}
+
 bool
 assembly_event(struct uploads *uploads, int zone, struct event *event,
                int64_t now_ms)
@@ -610,8 +646,13 @@ assembly_event(struct uploads *uploads, int zone, struct event *event,
     int64_t base_bytes;
     struct file file;
 
+    recall_piece(uploads, zone, event);
     if (event->piece.protocol == PIECE_NONE && !unmarked) {
         return false;
+    }
+    /* nginx takes an interim response for the final one, which follows it. */
+    if (event->status >= 100 && event->status < 200) {
+        event->response.status = 201;
     }
     if (event->kind == EVENT_END &&
         !piece_from_response(&event->piece, &event->request, &event->response,
@@ -621,6 +662,10 @@ assembly_event(struct uploads *uploads, int zone, struct event *event,
                            : PIECE_RETRY;
     }
     find_id(uploads, zone, event, &outcome, id, &base_bytes);
+    /* A part that nobody asks for as a whole is a file of its own. */
+    event->piece.partial = event->piece.partial &&
+                           strcmp(id, event->piece.id) != 0 &&
+                           strcmp(id, outcome.id) != 0;
     if (id[0] == '\0' || !open_file(uploads, zone, id, now_ms, &file)) {
         return true;
     }

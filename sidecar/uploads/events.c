@@ -145,6 +145,22 @@ take_piece_event(struct uploads *uploads, int zone, const struct event *event,
     return taken;
 }
 
+/*
+ * A small request with the ID of a file that comes, or has come, in pieces:
+ * some clients say so when all are sent. It is no upload under that ID.
+ */
+static bool
+is_about_file(struct uploads *uploads, int zone, const struct event *event)
+{
+    static const uint8_t no_attempt[UPLOAD_ATTEMPT_BYTES];
+    struct upload file;
+
+    return event->request.method != NULL && event->request.method[0] != '\0' &&
+           !is_form(event) &&
+           store_upload_get(uploads->store, zone, event->id, no_attempt,
+                            &file) == STORE_OK;
+}
+
 void
 uploads_event(struct uploads *uploads, const struct event *event,
               int64_t now_ms)
@@ -163,8 +179,8 @@ uploads_event(struct uploads *uploads, const struct event *event,
         (take_piece_event(uploads, zone, event, now_ms) || !event->sends)) {
         return;
     }
-    if (event->id[0] == '\0') {
-        return; /* nobody can ask for it */
+    if (event->id[0] == '\0' || is_about_file(uploads, zone, event)) {
+        return;
     }
     pthread_mutex_lock(&uploads->lock);
     tracked = find_attempt(uploads, event, zone, &upload, &again);

@@ -48,7 +48,7 @@ is_form(const struct event *event)
                0;
 }
 
-/* The beginning of the one file that can be the request's; -1 without. */
+/* The beginning of the file that was told of last; -1 without one. */
 static ssize_t
 head_of(struct uploads *uploads, const struct upload *request,
         char head[HEAD_BYTES], int64_t now_ms)
@@ -61,7 +61,7 @@ head_of(struct uploads *uploads, const struct upload *request,
     }
     resolve_files(uploads, request->pid, now_ms);
     count = files_of(uploads, request, spools, FILES_MAX);
-    return count == 1 ? read_head(&spools[0], head, HEAD_BYTES) : -1;
+    return count > 0 ? read_head(&spools[count - 1], head, HEAD_BYTES) : -1;
 }
 
 /* A form begins with its boundary, behind two hyphens, on a line. */

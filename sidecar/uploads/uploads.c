@@ -198,6 +198,19 @@ describe(struct uploads *uploads, const struct upload *upload, int64_t now_ms,
     progress->inferred = upload->inferred;
 }
 
+/*
+ * Of a form that may be one of several pieces the size is perhaps not the
+ * file's; nor is the count, while it is likely to turn out which piece it is.
+ */
+static void
+hide_form(struct upload *upload, int64_t now_ms)
+{
+    upload->size_bytes = -1;
+    if (now_ms - upload->started_ms < FORM_UNKNOWN_MS) {
+        upload->received_bytes = 0;
+    }
+}
+
 /* Returns whether the store has the upload. */
 static bool
 look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
@@ -231,7 +244,7 @@ look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
         return false;
     }
     if (upload.piece_at < 0) {
-        upload.size_bytes = -1; /* that of a form is perhaps not the file's */
+        hide_form(&upload, now_ms);
     }
     /* What was counted before by estimate, the size puts right. */
     if (upload.size_bytes >= 0 && upload.received_bytes > upload.size_bytes) {

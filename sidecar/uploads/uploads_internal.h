@@ -19,6 +19,7 @@ enum {
     DUE_MS_PER_TICK = 50, /* for looks whether uploads live */
     FILES_PER_TICK = 1024,
     SWEEP_PER_TICK = 2000,
+    FORM_UNKNOWN_MS = 500, /* until a form's fields have been read, mostly */
 };
 
 /* When a worker's descriptors may be looked through again. */

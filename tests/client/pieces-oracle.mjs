@@ -60,11 +60,11 @@ class Upload {
         const all = this.accepted.copy().addAll(this.stored);
 
         for (const piece of this.running) {
-            all.add(piece.begin, piece.begin + piece.sent);
+            all.add(piece.begin, piece.begin + piece.sent + (piece.reader?.pending ?? 0));
         }
         this.failed = this.failed.filter(({ at }) => now - at < grace);
         for (const { piece } of this.failed) {
-            all.add(piece.begin, piece.begin + piece.sent);
+            all.add(piece.begin, piece.begin + piece.sent + (piece.reader?.pending ?? 0));
         }
         return all;
     }
