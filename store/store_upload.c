@@ -325,8 +325,8 @@ delete_locked(struct store *store, int zone, const char *id,
               const uint8_t *attempt)
 {
     sqlite3_stmt *s = store_statement_locked(store, DELETE);
+    static const uint8_t zeroes[UPLOAD_ATTEMPT_BYTES]; /* of a file's row */
     bool is_gone = false;
-    struct upload key;
     int code;
 
     store_replaced_locked(store, zone, id, attempt);
@@ -338,8 +338,7 @@ delete_locked(struct store *store, int zone, const char *id,
         is_gone = true;
     }
     sqlite3_reset(s);
-    memcpy(key.attempt, attempt, sizeof(key.attempt));
-    if (is_gone && store_is_assembly(&key)) {
+    if (is_gone && memcmp(attempt, zeroes, sizeof(zeroes)) == 0) {
         store_delete_assembly_locked(store, zone, id);
     }
     return code == SQLITE_DONE ? STORE_OK : STORE_ERROR;
