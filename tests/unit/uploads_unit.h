@@ -49,6 +49,7 @@ set_up(void **state)
     struct uploads_options options = {
         .check_interval_ms = CHECK_MS,
         .inactive_timeout_ms = INACTIVE_MS,
+        .piece_timeout_ms = 20000,
         .ttl_ms = { TTL_MS },
         .wall_offset_ms = OFFSET_MS,
         .held_max = 100,
