@@ -46,6 +46,21 @@ store_read_assembly(sqlite3_stmt *s, struct assembly *assembly)
     return true;
 }
 
+bool
+store_has_file_locked(struct store *store, int zone, const char *id)
+{
+    static const uint8_t zeroes[UPLOAD_ATTEMPT_BYTES];
+    sqlite3_stmt *s = store_statement_locked(store, GET);
+    bool found;
+
+    sqlite3_bind_int(s, 1, zone);
+    sqlite3_bind_text(s, 2, id, -1, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 3, zeroes, sizeof(zeroes), SQLITE_STATIC);
+    found = sqlite3_step(s) == SQLITE_ROW;
+    sqlite3_reset(s);
+    return found;
+}
+
 enum store_result
 store_assembly_get(struct store *store, int zone, const char *id,
                    struct assembly *assembly)

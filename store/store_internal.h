@@ -122,6 +122,9 @@ bool store_read_assembly(sqlite3_stmt *s, struct assembly *assembly);
 enum store_result store_write_assembly_locked(struct store *store,
                                               const struct assembly *assembly);
 
+/* Whether there is the row of such a file. */
+bool store_has_file_locked(struct store *store, int zone, const char *id);
+
 /* Deletes the assembly of a file's row, if it has one. */
 void store_delete_assembly_locked(struct store *store, int zone,
                                   const char *id);

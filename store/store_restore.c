@@ -308,7 +308,9 @@ load_assemblies_locked(struct store *store, sqlite3 *from,
             code = SQLITE_CORRUPT;
         } else if (zones[assembly.zone] >= 0) {
             assembly.zone = zones[assembly.zone];
-            code = store_write_assembly_locked(store, &assembly) == STORE_OK
+            code = !store_has_file_locked(store, assembly.zone, assembly.id)
+                       ? SQLITE_CORRUPT
+                   : store_write_assembly_locked(store, &assembly) == STORE_OK
                        ? SQLITE_OK
                        : SQLITE_ERROR;
         }

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "event.h"
-#include "transitions.h"
 #include "uploads_unit.h"
 
 enum {
@@ -264,6 +263,13 @@ tell(struct fixture *f, const char *name, const struct step *step)
     free(text);
 }
 
+static const char *const state_names[] = {
+    [UPLOAD_STARTING] = "starting",
+    [UPLOAD_UPLOADING] = "uploading",
+    [UPLOAD_DONE] = "done",
+    [UPLOAD_ERROR] = "error",
+};
+
 static const char *
 describe(const struct progress *p)
 {
@@ -276,7 +282,7 @@ describe(const struct progress *p)
     }
     len =
         snprintf(text, sizeof(text), "%s %s %" PRId64 "/%s %" PRId64 " pieces",
-                 state_name(p->state), phase_name(p->phase), p->received_bytes,
+                 state_names[p->state], phase_name(p->phase), p->received_bytes,
                  size, p->pieces.count);
     for (int i = 0; i < p->pieces.missing_count; i++) {
         len += snprintf(text + len, sizeof(text) - (size_t)len,
