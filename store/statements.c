@@ -10,8 +10,8 @@
     "row, pid, connection, request_hash, id, path, fd, seen_ms, held_fd," \
     " uncertain_until_ms"
 
-#define ASSEMBLY_FIELDS                                                      \
-    "zone, id, protocol, pieces, resumed_bytes, chunk_bytes, failed, whole," \
+#define ASSEMBLY_FIELDS                                                         \
+    "zone, id, protocol, pieces, resumed_bytes, chunk_bytes, failed_ms, whole," \
     " base_bytes, received"
 
 /* A file by the ID in its request line, else by the request line's hash. */

@@ -33,7 +33,7 @@ static const char schema[] =
                    "CREATE TABLE assembly (zone INTEGER NOT NULL, id TEXT NOT NULL,"
                    " protocol INTEGER NOT NULL, pieces INTEGER NOT NULL,"
                    " resumed_bytes INTEGER NOT NULL, chunk_bytes INTEGER NOT NULL,"
-                   " failed INTEGER NOT NULL, whole TEXT NOT NULL,"
+                   " failed_ms INTEGER NOT NULL, whole TEXT NOT NULL,"
                    " base_bytes INTEGER NOT NULL, received BLOB NOT NULL,"
                    " PRIMARY KEY (zone, id)) WITHOUT ROWID;"
                    /* Filled for a snapshot. */

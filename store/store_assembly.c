@@ -35,7 +35,7 @@ store_read_assembly(sqlite3_stmt *s, struct assembly *assembly)
     assembly->pieces = sqlite3_column_int64(s, 3);
     assembly->resumed_bytes = sqlite3_column_int64(s, 4);
     assembly->chunk_bytes = sqlite3_column_int64(s, 5);
-    assembly->failed = sqlite3_column_int(s, 6) != 0;
+    assembly->failed_ms = sqlite3_column_int64(s, 6);
     assembly->base_bytes = sqlite3_column_int64(s, 8);
     if (!read_id(s, 1, assembly->id) || !read_id(s, 7, assembly->whole) ||
         range_set_decode(&assembly->received, sqlite3_column_blob(s, 9),
@@ -95,7 +95,7 @@ bind_assembly(sqlite3_stmt *s, const struct assembly *assembly,
     sqlite3_bind_int64(s, 4, assembly->pieces);
     sqlite3_bind_int64(s, 5, assembly->resumed_bytes);
     sqlite3_bind_int64(s, 6, assembly->chunk_bytes);
-    sqlite3_bind_int(s, 7, assembly->failed);
+    sqlite3_bind_int64(s, 7, assembly->failed_ms);
     sqlite3_bind_text(s, 8, assembly->whole, -1, SQLITE_STATIC);
     sqlite3_bind_int64(s, 9, assembly->base_bytes);
     sqlite3_bind_blob(s, 10, received, (int)len, SQLITE_STATIC);

@@ -290,7 +290,7 @@ load_spools_locked(struct store *store, sqlite3 *from, int64_t shift_ms)
 
 /* Of the files that have a row, which has been loaded. */
 static int
-load_assemblies_locked(struct store *store, sqlite3 *from,
+load_assemblies_locked(struct store *store, sqlite3 *from, int64_t shift_ms,
                        const int zones[ZONES_MAX])
 {
     sqlite3_stmt *s = NULL;
@@ -304,10 +304,11 @@ load_assemblies_locked(struct store *store, sqlite3 *from,
         if (!store_read_assembly(s, &assembly) || assembly.zone < 0 ||
             assembly.zone >= ZONES_MAX || assembly.pieces < 0 ||
             assembly.resumed_bytes < -1 || assembly.chunk_bytes < 0 ||
-            assembly.base_bytes < 0) {
+            assembly.base_bytes < 0 || !store_is_time(assembly.failed_ms)) {
             code = SQLITE_CORRUPT;
         } else if (zones[assembly.zone] >= 0) {
             assembly.zone = zones[assembly.zone];
+            shift(&assembly.failed_ms, shift_ms);
             code = !store_has_file_locked(store, assembly.zone, assembly.id)
                        ? SQLITE_CORRUPT
                    : store_write_assembly_locked(store, &assembly) == STORE_OK
@@ -338,7 +339,7 @@ load_locked(struct store *store, sqlite3 *from, int64_t shift_ms,
            read_zones(store, from, zones) == 0 &&
            load_uploads_locked(store, from, shift_ms, zones, loaded) == 0 &&
            load_spools_locked(store, from, shift_ms) == 0 &&
-           load_assemblies_locked(store, from, zones) == 0;
+           load_assemblies_locked(store, from, shift_ms, zones) == 0;
     if (good) {
         good = sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
     }

@@ -450,7 +450,7 @@ store_upload_put(struct store *store, const struct upload *upload,
          * A probe may have counted further since the caller read the row. A
          * file may begin anew.
          */
-        if (!store_is_assembly(&row) &&
+        if ((!store_is_assembly(&row) || old.started_ms == row.started_ms) &&
             old.received_bytes > row.received_bytes) {
             row.received_bytes = old.received_bytes;
             row.updated_ms = old.updated_ms;

@@ -100,7 +100,7 @@ struct assembly {
     int64_t pieces;        /* taken so far */
     int64_t resumed_bytes; /* where it was resumed last; -1: it was not */
     int64_t chunk_bytes;   /* of each piece but the last; 0: unknown */
-    bool failed;           /* the last piece did not get through */
+    int64_t failed_ms;     /* when a piece failed; 0: one has begun since */
     /* A part of another file: which one, and where in it. */
     char whole[UPLOAD_ID_MAX + 1]; /* "": none */
     int64_t base_bytes;

@@ -118,7 +118,7 @@ key_start() {
         ! grep -q "$KEY" "$file" || mode=600
         [ "$(stat -c %a "$file")" = $mode ]
     done
-    [ "$(grep -l "$KEY" "$SITE"/conf/upload-progress/*.conf | wc -l)" -eq 3 ]
+    [ "$(grep -l "$KEY" "$SITE"/conf/upload-progress/*.conf | wc -l)" -eq 4 ]
     # Installed again without one, they hold none and can be read again.
     SITE_PROGRESS_KEY=
     site_write

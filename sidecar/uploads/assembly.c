@@ -180,7 +180,7 @@ revive(struct file *file, const struct piece *piece, int64_t now_ms)
     file->row.inferred = false;
     file->row.finished_ms = 0;
     file->row.expires_ms = 0;
-    file->assembly.failed = !anew;
+    file->assembly.failed_ms = anew ? 0 : 1;
     if (anew) {
         range_set_release(&file->assembly.received);
         file->assembly.pieces = 0;
@@ -285,9 +285,60 @@ new_piece(struct uploads *uploads, const struct file *file,
     row->header_bytes = -1;
 }
 
+static bool
+has_failed_before(const struct file *file, int64_t began_ms)
+{
+    return file->assembly.failed_ms != 0 &&
+           began_ms >= file->assembly.failed_ms;
+}
+
+/* Those of an ID that are under way, in a list that is to be freed. */
+static struct upload *
+read_pieces(struct uploads *uploads, const struct upload *file, int *count)
+{
+    struct upload *pieces = alloc_array(PIECES_MAX, sizeof(*pieces));
+    int found = store_upload_attempts(uploads->store, file->zone, file->id,
+                                      pieces, PIECES_MAX);
+
+    *count = 0;
+    for (int i = 0; i < found; i++) {
+        if (pieces[i].piece_at > 0 && upload_runs(&pieces[i])) {
+            pieces[(*count)++] = pieces[i];
+        }
+    }
+    return pieces;
+}
+
+/* Whether the end of a piece is still to be told; starts may overtake ends. */
+static bool
+is_under_way(struct uploads *uploads, const struct upload *file)
+{
+    int count;
+
+    free(read_pieces(uploads, file, &count));
+    return count > 0;
+}
+
+/* Where the piece that goes on has begun already, its start has overtaken. */
+static void
+take_failure(struct uploads *uploads, struct file *file,
+             const struct event *event, int64_t now_ms)
+{
+    int count;
+    struct upload *pieces = read_pieces(uploads, &file->row, &count);
+
+    if (count > 0 && is_sequential(&event->piece)) {
+        file->assembly.resumed_bytes = pieces[0].piece_at - 1;
+    } else {
+        file->assembly.failed_ms = now_ms;
+    }
+    free(pieces);
+}
+
 /* What the file learns as a piece begins; returns its offset, -1 if unknown. */
 static int64_t
-place_piece(struct file *file, const struct event *event, int64_t base_bytes,
+place_piece(struct uploads *uploads, struct file *file,
+            const struct event *event, int64_t base_bytes, int64_t began_ms,
             int64_t now_ms)
 {
     const struct piece *piece = &event->piece;
@@ -300,9 +351,11 @@ place_piece(struct file *file, const struct event *event, int64_t base_bytes,
     if (!carries_data(event) || offset_bytes < 0) {
         return -1;
     }
-    if (file->assembly.failed ||
-        (is_sequential(piece) && offset_bytes != received_in_a_row(file))) {
+    if (has_failed_before(file, began_ms) ||
+        (is_sequential(piece) && offset_bytes != received_in_a_row(file) &&
+         !is_under_way(uploads, &file->row))) {
         file->assembly.resumed_bytes = base_bytes + offset_bytes;
+        file->assembly.failed_ms = 0;
     }
     if (is_sequential(piece)) {
         has_in_a_row(file, base_bytes + offset_bytes);
@@ -312,7 +365,6 @@ place_piece(struct file *file, const struct event *event, int64_t base_bytes,
     } else if (piece->partial) {
         add_range(file, base_bytes, offset_bytes);
     }
-    file->assembly.failed = false;
     return base_bytes + offset_bytes;
 }
 
@@ -330,7 +382,8 @@ static void
 begin_piece(struct uploads *uploads, struct file *file,
             const struct event *event, int64_t base_bytes, int64_t now_ms)
 {
-    int64_t offset_bytes = place_piece(file, event, base_bytes, now_ms);
+    int64_t offset_bytes =
+        place_piece(uploads, file, event, base_bytes, now_ms, now_ms);
     struct upload row;
 
     if (offset_bytes >= 0) {
@@ -356,7 +409,7 @@ piece_length(const struct file *file, const struct event *event,
 
 static void
 take_piece(struct file *file, const struct event *event, int64_t base_bytes,
-           int64_t body_bytes)
+           int64_t body_bytes, int64_t began_ms)
 {
     const struct piece *piece = &event->piece;
     int64_t length = piece_length(file, event, body_bytes);
@@ -373,15 +426,15 @@ take_piece(struct file *file, const struct event *event, int64_t base_bytes,
         return;
     }
     /* Of a form that nobody looked into before its end. */
-    if (file->assembly.failed) {
+    if (has_failed_before(file, began_ms)) {
         file->assembly.resumed_bytes = base_bytes + offset_bytes;
+        file->assembly.failed_ms = 0;
     }
     add_range(file, base_bytes + offset_bytes, length);
     if (piece->last && file->row.size_bytes < 0 && !piece->partial) {
         file->row.size_bytes = offset_bytes + length;
     }
     file->assembly.pieces++;
-    file->assembly.failed = false;
 }
 
 /* Has the ID of a resource, or of a part, lead to the file. */
@@ -460,7 +513,9 @@ take_outcome(struct uploads *uploads, struct file *file,
         break;
     }
     if (carries_data(event)) {
-        take_piece(file, event, base_bytes, body_bytes);
+        take_piece(
+            file, event, base_bytes, body_bytes,
+            now_ms - (event->request_time_ms > 0 ? event->request_time_ms : 0));
     }
     if (outcome->offset_bytes >= 0 && is_sequential(piece)) {
         has_in_a_row(file, outcome->offset_bytes);
@@ -516,7 +571,9 @@ end_piece(struct uploads *uploads, struct file *file, const struct event *event,
                      now_ms);
         break;
     case PIECE_RETRY:
-        file->assembly.failed |= carries_data(event);
+        if (carries_data(event)) {
+            take_failure(uploads, file, event, now_ms);
+        }
         break;
     case PIECE_REFUSED:
     case PIECE_GONE:
@@ -698,7 +755,8 @@ adopt(struct uploads *uploads, struct upload *row, const struct piece *piece,
     if (!open_file(uploads, row->zone, row->id, now_ms, &file)) {
         return;
     }
-    offset_bytes = place_piece(&file, &event, 0, now_ms);
+    offset_bytes =
+        place_piece(uploads, &file, &event, 0, row->started_ms, now_ms);
     if (offset_bytes >= 0) {
         write_piece(uploads, row, &event, offset_bytes, now_ms);
         save_file(uploads, &file, now_ms);
@@ -762,27 +820,10 @@ assembly_piece_over(struct uploads *uploads, const struct upload *piece,
             end_file(uploads, &file, UPLOAD_DONE, 0, now_ms);
         }
     } else {
-        file.assembly.failed = true;
+        file.assembly.failed_ms = now_ms;
     }
     save_file(uploads, &file, now_ms);
     close_file(&file);
-}
-
-/* Those of an ID that are under way, in a list that is to be freed. */
-static struct upload *
-read_pieces(struct uploads *uploads, const struct upload *file, int *count)
-{
-    struct upload *pieces = alloc_array(PIECES_MAX, sizeof(*pieces));
-    int found = store_upload_attempts(uploads->store, file->zone, file->id,
-                                      pieces, PIECES_MAX);
-
-    *count = 0;
-    for (int i = 0; i < found; i++) {
-        if (pieces[i].piece_at > 0 && upload_runs(&pieces[i])) {
-            pieces[(*count)++] = pieces[i];
-        }
-    }
-    return pieces;
 }
 
 void

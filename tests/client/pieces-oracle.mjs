@@ -350,6 +350,12 @@ export class Oracle extends EventEmitter {
     #interrupt(upload, told, now) {
         upload.failed.push({ piece: told, at: now });
         upload.interruptedAt = Math.min(upload.interruptedAt, now);
+        // nginx may have seen it break off a moment earlier.
+        for (const piece of upload.pieces) {
+            if (piece !== told && piece.at > now - this.grace) {
+                upload.resumable.push(piece.begin - upload.base);
+            }
+        }
     }
 
     aborted(record) {

@@ -42,7 +42,9 @@ check_event(const struct event *event)
     static const uint8_t none[UPLOAD_ATTEMPT_BYTES];
 
     FUZZ_HOLDS(event->kind == EVENT_END);
-    FUZZ_HOLDS(ENDS(event->id) && progress_id_is_valid(event->id));
+    FUZZ_HOLDS(ENDS(event->id) &&
+               (progress_id_is_valid(event->id) ||
+                (event->id[0] == '\0' && event->request.method[0] != '\0')));
     FUZZ_HOLDS(memcmp(event->attempt, none, sizeof(none)) != 0);
     FUZZ_HOLDS(ENDS(event->zone) && ENDS(event->host) && ENDS(event->uri));
     FUZZ_HOLDS(ENDS(event->remote_addr) && ENDS(event->remote_port));
