@@ -10,7 +10,7 @@ declare -A NAMES=(
     [socket_gauge]="socket: gauge"
     [fstat]="spool: fstat"
     [spool_gauge]="spool: gauge"
-    [spool_gauge_held]="spool: gauge, file held"
+    [spool_gauge_held]="spool: gauge (file held)"
     [spool_gauge_find]="spool: gauge the first time"
 )
 
