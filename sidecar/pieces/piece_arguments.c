@@ -276,7 +276,7 @@ piece_from_body(const struct piece_request *request, const char *body,
             return piece->protocol != PIECE_NONE;
         }
     }
-    if (step == MULTIPART_FILE &&
+    if (step == MULTIPART_FILE && found.enveloped &&
         !fit_file(request, &form, &part, &found, fault)) {
         piece_reset(piece);
         return false;

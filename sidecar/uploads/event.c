@@ -344,11 +344,13 @@ event_from_params(const struct request *request, struct event *event)
     event->body_bytes = request->body_bytes;
     event->body_complete = request->body_complete;
     wrong = read_fields(request, false, event);
-    if (wrong != NULL) {
-        return wrong;
+    if (wrong == NULL && !has_id(event)) {
+        wrong = "UPLOAD_PROGRESS_ID";
     }
-    read_piece(event);
-    return has_id(event) ? NULL : "UPLOAD_PROGRESS_ID";
+    if (wrong == NULL) {
+        read_piece(event);
+    }
+    return wrong;
 }
 
 const char *
@@ -362,14 +364,16 @@ event_from_log(const struct request *request, struct event *event)
         event->id[0] = '\0';
     }
     wrong = read_fields(request, true, event);
+    if (wrong == NULL && !has_id(event)) {
+        wrong = "UPLOAD_PROGRESS_ID";
+    }
     if (wrong == NULL && event->status < 0) {
         wrong = "UPLOAD_PROGRESS_STATUS"; /* the line is cut short */
     }
-    if (wrong != NULL) {
-        return wrong;
+    if (wrong == NULL) {
+        read_piece(event);
     }
-    read_piece(event);
-    return has_id(event) ? NULL : "UPLOAD_PROGRESS_ID";
+    return wrong;
 }
 
 uint64_t

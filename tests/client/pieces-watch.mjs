@@ -202,7 +202,8 @@ export class Watch {
             if (from === undefined || (this.mustResume && before?.resumed)) {
                 this.fault('resumed', `resumed from ${upload.resumable}`, answer);
             }
-        } else if (!upload.resumable.includes(from)) {
+        } else if (!upload.parts && !upload.resumable.includes(from)) {
+            // Of parts the daemon knows the order of their creation alone.
             this.resumedDoubt ??= { from, answer, now: performance.now() };
         }
         this.#settleResumed(upload);
