@@ -49,7 +49,9 @@ export function lineOf(record, told) {
 
         parts.push(`form: ${[...told.earlier, ...file, ...told.later].join(' ')}`);
     }
-    const answer = record.aborted ? ['cut'] : [record.status, ...headersForm(record.response ?? {}, ANSWERED)];
+    // Which of several in parallel is told 201, as it was not the last, is chance.
+    const status = record.path.includes('/range') && [200, 201].includes(record.status) ? '20x' : record.status;
+    const answer = record.aborted ? ['cut'] : [status, ...headersForm(record.response ?? {}, ANSWERED)];
 
     return `${parts.join(' | ')} -> ${answer.join(' | ')}`;
 }
