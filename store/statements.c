@@ -56,7 +56,7 @@ const char *const store_statement_sql[STATEMENTS] = {
                         " ORDER BY expires_ms LIMIT 1",
     [ASSEMBLY_GET] = "SELECT " ASSEMBLY_FIELDS " FROM assembly"
                      " WHERE zone = ? AND id = ?",
-    [ASSEMBLY_PUT] = "REPLACE INTO assembly (" ASSEMBLY_FIELDS ")"
+    [ASSEMBLY_PUT] = "INSERT INTO assembly (" ASSEMBLY_FIELDS ")"
                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [ASSEMBLY_DELETE] = "DELETE FROM assembly WHERE zone = ? AND id = ?"
                         " RETURNING length(received) + length(whole)",

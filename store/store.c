@@ -82,9 +82,7 @@ store_free(struct store *store)
     if (store == NULL) {
         return;
     }
-    if (store->db != NULL) {
-        store_settle_all_locked(store);
-    }
+    store_cache_free(store);
     for (int i = 0; i < STATEMENTS; i++) {
         sqlite3_finalize(store->statements[i]);
     }

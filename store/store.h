@@ -191,12 +191,16 @@ int store_sweep(struct store *store, int64_t now_ms, int max);
 /* The number of attempts stored. */
 int store_upload_count(struct store *store);
 
-/* Whether a row is that of a file which comes in pieces. */
+/* The attempt of the row of a file which comes in pieces: zeroes. */
+extern const uint8_t store_no_attempt[UPLOAD_ATTEMPT_BYTES];
+
+/* Whether a row is that of such a file. */
 bool store_is_assembly(const struct upload *upload);
 
 /*
- * The assembly of a file; its received ranges are the caller's to release, on
- * every result. STORE_NOT_FOUND: there is none.
+ * The assembly of a file; its received ranges are the caller's to release, of
+ * which there are none on any result but STORE_OK. STORE_NOT_FOUND: there is no
+ * such assembly.
  */
 enum store_result store_assembly_get(struct store *store, int zone,
                                      const char *id, struct assembly *assembly);

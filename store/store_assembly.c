@@ -4,12 +4,49 @@
 
 #include "store_internal.h"
 
+const uint8_t store_no_attempt[UPLOAD_ATTEMPT_BYTES];
+
 bool
 store_is_assembly(const struct upload *upload)
 {
-    static const uint8_t zeroes[UPLOAD_ATTEMPT_BYTES];
+    return memcmp(upload->attempt, store_no_attempt, UPLOAD_ATTEMPT_BYTES) == 0;
+}
 
-    return memcmp(upload->attempt, zeroes, sizeof(zeroes)) == 0;
+/* As the schema has it; a file of somebody else's may have anything. */
+static bool
+has_types(sqlite3_stmt *s)
+{
+    for (int column = 0; column < sqlite3_column_count(s); column++) {
+        int wanted = column == 1 || column == 7 ? SQLITE_TEXT
+                     : column == 9              ? SQLITE_BLOB
+                                                : SQLITE_INTEGER;
+
+        if (sqlite3_column_type(s, column) != wanted) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+is_within(sqlite3_stmt *s, int column, int64_t min, int64_t max)
+{
+    int64_t value = sqlite3_column_int64(s, column);
+
+    return value >= min && value <= max;
+}
+
+/* Whether the numbers can be; nobody has to compute with others. */
+static bool
+is_sound(sqlite3_stmt *s)
+{
+    return is_within(s, 0, 0, ZONES_MAX - 1) &&
+           is_within(s, 2, 0, ASSEMBLY_PROTOCOLS_MAX) &&
+           is_within(s, 3, 0, UPLOAD_PIECES_BYTES_MAX) &&
+           is_within(s, 4, -1, UPLOAD_PIECES_BYTES_MAX) &&
+           is_within(s, 5, 0, UPLOAD_PIECES_BYTES_MAX) &&
+           is_within(s, 6, 0, STORE_TIME_MAX) &&
+           is_within(s, 8, 0, UPLOAD_PIECES_BYTES_MAX);
 }
 
 static bool
@@ -18,18 +55,21 @@ read_id(sqlite3_stmt *s, int column, char id[UPLOAD_ID_MAX + 1])
     const void *text = sqlite3_column_text(s, column);
     size_t len = (size_t)sqlite3_column_bytes(s, column);
 
-    if (text == NULL || len > UPLOAD_ID_MAX || memchr(text, '\0', len)) {
+    if (len > UPLOAD_ID_MAX) {
         return false;
     }
     memcpy(id, text, len);
     id[len] = '\0';
-    return true;
+    return store_is_id(id, len);
 }
 
 bool
 store_read_assembly(sqlite3_stmt *s, struct assembly *assembly)
 {
     memset(assembly, 0, sizeof(*assembly));
+    if (!has_types(s) || !is_sound(s)) {
+        return false;
+    }
     assembly->zone = sqlite3_column_int(s, 0);
     assembly->protocol = sqlite3_column_int(s, 2);
     assembly->pieces = sqlite3_column_int64(s, 3);
@@ -37,28 +77,13 @@ store_read_assembly(sqlite3_stmt *s, struct assembly *assembly)
     assembly->chunk_bytes = sqlite3_column_int64(s, 5);
     assembly->failed_ms = sqlite3_column_int64(s, 6);
     assembly->base_bytes = sqlite3_column_int64(s, 8);
-    if (!read_id(s, 1, assembly->id) || !read_id(s, 7, assembly->whole) ||
+    if (!read_id(s, 1, assembly->id) || assembly->id[0] == '\0' ||
+        !read_id(s, 7, assembly->whole) ||
         range_set_decode(&assembly->received, sqlite3_column_blob(s, 9),
                          (size_t)sqlite3_column_bytes(s, 9)) < 0) {
-        range_set_release(&assembly->received);
         return false;
     }
     return true;
-}
-
-bool
-store_has_file_locked(struct store *store, int zone, const char *id)
-{
-    static const uint8_t zeroes[UPLOAD_ATTEMPT_BYTES];
-    sqlite3_stmt *s = store_statement_locked(store, GET);
-    bool found;
-
-    sqlite3_bind_int(s, 1, zone);
-    sqlite3_bind_text(s, 2, id, -1, SQLITE_STATIC);
-    sqlite3_bind_blob(s, 3, zeroes, sizeof(zeroes), SQLITE_STATIC);
-    found = sqlite3_step(s) == SQLITE_ROW;
-    sqlite3_reset(s);
-    return found;
 }
 
 enum store_result

@@ -99,7 +99,9 @@ store_cached_locked(struct store *store, int zone, const char *id,
     if (place == NULL) {
         return false;
     }
-    memcpy(upload, place->row, bytes_of(place->row));
+    if (upload != NULL) {
+        memcpy(upload, place->row, bytes_of(place->row));
+    }
     return true;
 }
 
@@ -165,6 +167,14 @@ store_replaced_locked(struct store *store, int zone, const char *id,
         place->measured = false; /* of a row that is not there any more */
     }
     leave(store, place);
+}
+
+void
+store_cache_free(struct store *store)
+{
+    for (int i = 0; i < CACHE_SETS * CACHE_WAYS; i++) {
+        free(store->cache[i / CACHE_WAYS][i % CACHE_WAYS].row);
+    }
 }
 
 void

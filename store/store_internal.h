@@ -33,7 +33,7 @@ enum statement {
     COUNT,
     SPOOL_ADD,
     SPOOL_LOAD,
-    ALL_UPLOADS, /* the next two are for a snapshot's own connection */
+    ALL_UPLOADS, /* the next three are for a snapshot's own connection, too */
     ALL_SPOOLS,
     ALL_ASSEMBLIES,
     SPOOL_FOUND,
@@ -61,6 +61,7 @@ enum {
     VERSIONS = 4096,
     SPOOL_CONNECTIONS = 16384,
     ASSEMBLY_COST_BYTES = 128, /* of a row without its ranges, rounded up */
+    ASSEMBLY_PROTOCOLS_MAX = 31,
     CACHE_SETS = 4096,
     CACHE_WAYS = 4, /* rows whose IDs hash alike */
 };
@@ -93,8 +94,25 @@ extern const char *const store_statement_sql[STATEMENTS];
 /* A statement, reset and without bindings. */
 sqlite3_stmt *store_statement_locked(struct store *store, enum statement which);
 
+/* Whether the bytes of an ID are printable, as all that were taken are. */
+bool store_is_id(const char *id, size_t len);
+
 /* Whether a time of a row, or a clock, can be. */
 bool store_is_time(int64_t time_ms);
+
+/* The first three parameters, without an attempt two, and all of a row. */
+void store_bind_key(sqlite3_stmt *s, int zone, const char *id,
+                    const uint8_t *attempt);
+void store_bind_row(sqlite3_stmt *s, const struct upload *upload);
+
+/* Read the columns of a row of ours, and of its key. */
+void store_read_row(sqlite3_stmt *s, struct upload *upload);
+void store_read_key(sqlite3_stmt *s, struct upload *upload);
+
+/* One attempt by its whole key. */
+enum store_result store_get_locked(struct store *store, int zone,
+                                   const char *id, const uint8_t *attempt,
+                                   struct upload *upload);
 
 /*
  * Reads the row that a statement over the columns of a table has come to.
@@ -107,8 +125,10 @@ bool store_read_spool(sqlite3_stmt *s, struct spool *spool);
 enum store_result store_write_upload_locked(struct store *store,
                                             const struct upload *upload);
 
-/* Counts the files anew, and what runs; to be called where rows came or went
- * otherwise. */
+/*
+ * Count the files, and what runs, anew: to be called where rows came or went
+ * otherwise.
+ */
 void store_count_spools_locked(struct store *store);
 void store_count_running_locked(struct store *store);
 
@@ -121,9 +141,6 @@ bool store_read_assembly(sqlite3_stmt *s, struct assembly *assembly);
 /* Writes an assembly as it is; what it takes counts in its zone. */
 enum store_result store_write_assembly_locked(struct store *store,
                                               const struct assembly *assembly);
-
-/* Whether there is the row of such a file. */
-bool store_has_file_locked(struct store *store, int zone, const char *id);
 
 /* Deletes the assembly of a file's row, if it has one. */
 void store_delete_assembly_locked(struct store *store, int zone,
@@ -146,9 +163,9 @@ enum store_result store_write_measured_locked(struct store *store,
 uint32_t store_hash(int zone, const char *id);
 
 /*
- * The row in front of the table: copied where there is one, and put there,
- * where an older one may have to leave. It must be what store_upload_find()
- * tells of its ID, and run.
+ * The row in front of the table: copied, unless upload is NULL, where there is
+ * one, and put there, where an older one may have to leave. It must be what
+ * store_upload_find() tells of its ID, and run.
  */
 bool store_cached_locked(struct store *store, int zone, const char *id,
                          struct upload *upload);
@@ -170,6 +187,9 @@ void store_replaced_locked(struct store *store, int zone, const char *id,
 
 /* Has all rows leave. */
 void store_settle_all_locked(struct store *store);
+
+/* Frees them as they are, with the store. */
+void store_cache_free(struct store *store);
 
 /* Says that an upload is not what it was; called once it has been written. */
 void store_changed_locked(struct store *store, int zone, const char *id);

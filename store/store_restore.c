@@ -299,17 +299,16 @@ load_assemblies_locked(struct store *store, sqlite3 *from, int64_t shift_ms,
 
     while (code == SQLITE_OK && (code = sqlite3_step(s)) == SQLITE_ROW) {
         struct assembly assembly;
+        struct upload file;
 
         code = SQLITE_OK;
-        if (!store_read_assembly(s, &assembly) || assembly.zone < 0 ||
-            assembly.zone >= ZONES_MAX || assembly.pieces < 0 ||
-            assembly.resumed_bytes < -1 || assembly.chunk_bytes < 0 ||
-            assembly.base_bytes < 0 || !store_is_time(assembly.failed_ms)) {
+        if (!store_read_assembly(s, &assembly)) {
             code = SQLITE_CORRUPT;
         } else if (zones[assembly.zone] >= 0) {
             assembly.zone = zones[assembly.zone];
             shift(&assembly.failed_ms, shift_ms);
-            code = !store_has_file_locked(store, assembly.zone, assembly.id)
+            code = store_get_locked(store, assembly.zone, assembly.id,
+                                    store_no_attempt, &file) != STORE_OK
                        ? SQLITE_CORRUPT
                    : store_write_assembly_locked(store, &assembly) == STORE_OK
                        ? SQLITE_OK

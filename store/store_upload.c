@@ -1,8 +1,6 @@
 /* The table of uploads: finding, writing, expiring. */
 #include <string.h>
-#include <sys/socket.h>
 
-#include "columns.h"
 #include "store_internal.h"
 
 enum {
@@ -23,66 +21,6 @@ row_cost(const char *id)
     return ROW_COST_BYTES + ID_COST_BYTES * (int64_t)strlen(id);
 }
 
-static void
-bind_key(sqlite3_stmt *s, int zone, const char *id, const uint8_t *attempt)
-{
-    sqlite3_bind_int(s, 1, zone);
-    sqlite3_bind_text(s, 2, id, -1, SQLITE_STATIC);
-    if (attempt != NULL) {
-        sqlite3_bind_blob(s, 3, attempt, UPLOAD_ATTEMPT_BYTES, SQLITE_STATIC);
-    }
-}
-
-static void
-read_blob(sqlite3_stmt *s, int column, void *to, size_t size)
-{
-    const void *from = sqlite3_column_blob(s, column);
-    size_t len = (size_t)sqlite3_column_bytes(s, column);
-
-    memset(to, 0, size);
-    if (from != NULL) {
-        memcpy(to, from, len < size ? len : size);
-    }
-}
-
-static void
-read_key(sqlite3_stmt *s, struct upload *upload)
-{
-    size_t id_len;
-
-    upload->zone = sqlite3_column_int(s, 0);
-    id_len = (size_t)sqlite3_column_bytes(s, 1);
-    memset(upload->id, 0, sizeof(upload->id));
-    memcpy(upload->id, sqlite3_column_text(s, 1), id_len);
-    read_blob(s, 2, upload->attempt, sizeof(upload->attempt));
-}
-
-static void
-read_row(sqlite3_stmt *s, struct upload *upload)
-{
-    int column = 4;
-
-    read_key(s, upload);
-    read_blob(s, 3, &upload->socket, sizeof(upload->socket));
-#define READ(name) \
-    upload->name = (__typeof__(upload->name))sqlite3_column_int64(s, column++);
-    UPLOAD_COLUMNS(READ)
-#undef READ
-}
-
-static void
-bind_row(sqlite3_stmt *s, const struct upload *upload)
-{
-    size_t socket_len = upload->socket.family ? sizeof(upload->socket) : 0;
-    int place = 5;
-
-    bind_key(s, upload->zone, upload->id, upload->attempt);
-    sqlite3_bind_blob(s, 4, &upload->socket, (int)socket_len, SQLITE_STATIC);
-#define BIND(name) sqlite3_bind_int64(s, place++, (int64_t)upload->name);
-    UPLOAD_COLUMNS(BIND)
-#undef BIND
-}
-
 /* Steps through the rows of a bound statement, and resets it. */
 static int
 read_rows(struct store *store, sqlite3_stmt *s, struct upload *uploads, int max)
@@ -91,7 +29,7 @@ read_rows(struct store *store, sqlite3_stmt *s, struct upload *uploads, int max)
     int code;
 
     while ((code = sqlite3_step(s)) == SQLITE_ROW && count < max) {
-        read_row(s, &uploads[count]);
+        store_read_row(s, &uploads[count]);
         store_cache_over_locked(store, &uploads[count++]);
     }
     sqlite3_reset(s);
@@ -155,10 +93,10 @@ find_locked(struct store *store, int zone, const char *id,
     int count = 0;
     int code;
 
-    bind_key(s, zone, id, NULL);
+    store_bind_key(s, zone, id, NULL);
     sqlite3_bind_int(s, 3, -1); /* all */
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-        read_row(s, &other);
+        store_read_row(s, &other);
         if (other.piece_at > 0) {
             continue; /* the file's row tells of it */
         }
@@ -187,91 +125,13 @@ store_upload_find(struct store *store, int zone, const char *id,
     return result;
 }
 
-bool
-store_is_time(int64_t time_ms)
-{
-    return time_ms >= 0 && time_ms <= STORE_TIME_MAX;
-}
-
-/* Whether the numbers can be; nobody has to compute with others. */
-static bool
-is_sound(const struct upload *upload)
-{
-    return upload->zone >= 0 && upload->zone < ZONES_MAX &&
-           upload->state >= UPLOAD_UPLOADING && upload->state <= UPLOAD_ERROR &&
-           upload->size_bytes >= -1 && upload->received_bytes >= 0 &&
-           store_is_time(upload->started_ms) &&
-           store_is_time(upload->updated_ms) &&
-           store_is_time(upload->finished_ms) &&
-           store_is_time(upload->expires_ms) &&
-           store_is_time(upload->check_ms) && store_is_time(upload->gone_ms) &&
-           store_is_time(upload->ttl_ms) && store_is_time(upload->mark_ms[0]) &&
-           store_is_time(upload->mark_ms[1]) && upload->mark_bytes[0] >= 0 &&
-           upload->mark_bytes[1] >= 0 && upload->gauge >= 0 &&
-           upload->gauge < 16 && upload->header_bytes >= -1 &&
-           upload->socket_base_bytes >= 0 && upload->piece_at >= -1 &&
-           upload->piece_length >= -1 && upload->piece_body_at >= 0 &&
-           (upload->socket.family == 0 || upload->socket.family == AF_INET ||
-            upload->socket.family == AF_INET6);
-}
-
-/* One that runs is looked at, one that has finished expires: none stays. */
-static bool
-is_at_one_stage(const struct upload *upload)
-{
-    bool runs = upload->state == UPLOAD_UPLOADING;
-
-    return runs == (upload->finished_ms == 0) &&
-           runs == (upload->expires_ms == 0) && runs == (upload->check_ms > 0);
-}
-
-/* Whether each number is in the field what it is in the row. */
-static bool
-is_whole(sqlite3_stmt *s, const struct upload *upload)
-{
-    int column = 4;
-    bool whole = sqlite3_column_int64(s, 0) == upload->zone;
-
-#define SAME(name) \
-    whole = whole && sqlite3_column_int64(s, column++) == (int64_t)upload->name;
-    UPLOAD_COLUMNS(SAME)
-#undef SAME
-    return whole;
-}
-
-bool
-store_read_upload(sqlite3_stmt *s, struct upload *upload)
-{
-    size_t id_len = (size_t)sqlite3_column_bytes(s, 1);
-    size_t socket_len = (size_t)sqlite3_column_bytes(s, 3);
-
-    if (sqlite3_column_type(s, 1) != SQLITE_TEXT || id_len == 0 ||
-        id_len > UPLOAD_ID_MAX || sqlite3_column_type(s, 2) != SQLITE_BLOB ||
-        sqlite3_column_bytes(s, 2) != UPLOAD_ATTEMPT_BYTES ||
-        (socket_len != 0 && socket_len != sizeof(upload->socket))) {
-        return false;
-    }
-    for (int column = 4; column < sqlite3_column_count(s); column++) {
-        if (sqlite3_column_type(s, column) != SQLITE_INTEGER) {
-            return false;
-        }
-    }
-    read_row(s, upload);
-    for (size_t i = 0; i < id_len; i++) {
-        if (upload->id[i] < ' ' || upload->id[i] > '~') {
-            return false;
-        }
-    }
-    return is_whole(s, upload) && is_sound(upload) && is_at_one_stage(upload);
-}
-
-static enum store_result
-get_locked(struct store *store, int zone, const char *id,
-           const uint8_t *attempt, struct upload *upload)
+enum store_result
+store_get_locked(struct store *store, int zone, const char *id,
+                 const uint8_t *attempt, struct upload *upload)
 {
     sqlite3_stmt *s = store_statement_locked(store, GET);
 
-    bind_key(s, zone, id, attempt);
+    store_bind_key(s, zone, id, attempt);
     return found(read_rows(store, s, upload, 1));
 }
 
@@ -282,7 +142,7 @@ store_upload_get(struct store *store, int zone, const char *id,
     enum store_result result;
 
     pthread_mutex_lock(&store->lock);
-    result = get_locked(store, zone, id, attempt, upload);
+    result = store_get_locked(store, zone, id, attempt, upload);
     pthread_mutex_unlock(&store->lock);
     return result;
 }
@@ -296,7 +156,7 @@ store_upload_attempts(struct store *store, int zone, const char *id,
 
     pthread_mutex_lock(&store->lock);
     s = store_statement_locked(store, ATTEMPTS);
-    bind_key(s, zone, id, NULL);
+    store_bind_key(s, zone, id, NULL);
     sqlite3_bind_int(s, 3, max);
     count = read_rows(store, s, uploads, max);
     pthread_mutex_unlock(&store->lock);
@@ -325,12 +185,11 @@ delete_locked(struct store *store, int zone, const char *id,
               const uint8_t *attempt)
 {
     sqlite3_stmt *s = store_statement_locked(store, DELETE);
-    static const uint8_t zeroes[UPLOAD_ATTEMPT_BYTES]; /* of a file's row */
     bool is_gone = false;
     int code;
 
     store_replaced_locked(store, zone, id, attempt);
-    bind_key(s, zone, id, attempt);
+    store_bind_key(s, zone, id, attempt);
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
         store->running_count -= sqlite3_column_int(s, 0);
         store->zones[zone].used_bytes -= row_cost(id);
@@ -338,7 +197,8 @@ delete_locked(struct store *store, int zone, const char *id,
         is_gone = true;
     }
     sqlite3_reset(s);
-    if (is_gone && memcmp(attempt, zeroes, sizeof(zeroes)) == 0) {
+    if (is_gone &&
+        memcmp(attempt, store_no_attempt, UPLOAD_ATTEMPT_BYTES) == 0) {
         store_delete_assembly_locked(store, zone, id);
     }
     return code == SQLITE_DONE ? STORE_OK : STORE_ERROR;
@@ -364,7 +224,7 @@ delete_first_locked(struct store *store, sqlite3_stmt *s)
     int code = sqlite3_step(s);
 
     if (code == SQLITE_ROW) {
-        read_key(s, &upload);
+        store_read_key(s, &upload);
     }
     sqlite3_reset(s);
     if (code != SQLITE_ROW) {
@@ -402,7 +262,7 @@ replace_locked(struct store *store, const struct upload *old,
     enum store_result result;
 
     store_replaced_locked(store, upload->zone, upload->id, upload->attempt);
-    bind_row(s, upload);
+    store_bind_row(s, upload);
     result = store_run_locked(s);
     if (result == STORE_OK) {
         store->running_count +=
@@ -421,7 +281,8 @@ store_write_upload_locked(struct store *store, const struct upload *upload)
     struct upload old;
     enum store_result result;
 
-    result = get_locked(store, upload->zone, upload->id, upload->attempt, &old);
+    result = store_get_locked(store, upload->zone, upload->id, upload->attempt,
+                              &old);
     if (result == STORE_ERROR) {
         return result;
     }
@@ -439,7 +300,8 @@ store_upload_put(struct store *store, const struct upload *upload,
 
     *evicted = 0;
     pthread_mutex_lock(&store->lock);
-    result = get_locked(store, upload->zone, upload->id, upload->attempt, &old);
+    result = store_get_locked(store, upload->zone, upload->id, upload->attempt,
+                              &old);
     is_new = result == STORE_NOT_FOUND;
     if (is_new) {
         result = store_make_room_locked(store, upload->zone,
@@ -466,7 +328,7 @@ store_write_measured_locked(struct store *store, const struct upload *upload)
 {
     sqlite3_stmt *s = store_statement_locked(store, MEASURED);
 
-    bind_key(s, upload->zone, upload->id, upload->attempt);
+    store_bind_key(s, upload->zone, upload->id, upload->attempt);
     sqlite3_bind_int64(s, 4, upload->received_bytes);
     sqlite3_bind_int(s, 5, upload->gauge);
     sqlite3_bind_int(s, 6, upload->approximate);
@@ -487,7 +349,7 @@ store_upload_measured(struct store *store, const struct upload *upload)
     struct upload first; /* of its ID */
 
     pthread_mutex_lock(&store->lock);
-    if (!store_cached_locked(store, upload->zone, upload->id, &first)) {
+    if (!store_cached_locked(store, upload->zone, upload->id, NULL)) {
         /* From now on it costs next to nothing. */
         (void)find_locked(store, upload->zone, upload->id, &first);
     }
@@ -523,7 +385,7 @@ store_upload_in_turn(struct store *store, const struct upload *after,
 
     pthread_mutex_lock(&store->lock);
     s = store_statement_locked(store, IN_TURN);
-    bind_key(s, after->zone, after->id, after->attempt);
+    store_bind_key(s, after->zone, after->id, after->attempt);
     sqlite3_bind_int(s, 4, max);
     sqlite3_bind_int64(s, 5, UPLOAD_IN_TURN);
     count = read_rows(store, s, uploads, max);
@@ -566,7 +428,7 @@ store_upload_each_running(struct store *store,
     pthread_mutex_lock(&store->lock);
     s = store_statement_locked(store, RUNNING);
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-        read_row(s, &upload);
+        store_read_row(s, &upload);
         store_cache_over_locked(store, &upload);
         take(context, &upload);
     }

@@ -19,6 +19,9 @@ enum {
 /* check_ms of an attempt that is looked at in turn with the others: no time. */
 #define UPLOAD_IN_TURN (INT64_MAX / 4 - 1)
 
+/* No file in pieces is taken to be longer: two such numbers can be added. */
+#define UPLOAD_PIECES_BYTES_MAX (INT64_MAX / 4)
+
 enum upload_state {
     UPLOAD_STARTING, /* nothing is known of it: never stored */
     UPLOAD_UPLOADING,
