@@ -346,7 +346,7 @@ enum store_result
 store_upload_measured(struct store *store, const struct upload *upload)
 {
     enum store_result result = STORE_OK;
-    struct upload first; /* of its ID */
+    struct upload first = { .received_bytes = 0 }; /* of its ID */
 
     pthread_mutex_lock(&store->lock);
     if (!store_cached_locked(store, upload->zone, upload->id, NULL)) {

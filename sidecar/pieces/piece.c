@@ -24,7 +24,7 @@ piece_protocol_name(enum piece_protocol protocol)
         [PIECE_FINE_UPLOADER] = "Fine Uploader",
     };
 
-    return names[protocol];
+    return names[(unsigned)protocol < PIECE_PROTOCOLS ? protocol : PIECE_NONE];
 }
 
 void
@@ -207,6 +207,10 @@ piece_from_request(const struct piece_request *request, struct piece *piece,
     };
 
     piece_is_wrong(fault, NULL, NULL);
+    if (request->content_length_bytes > UPLOAD_PIECES_BYTES_MAX) {
+        piece_reset(piece);
+        return piece_is_wrong(fault, "Content-Length", "is beyond any file");
+    }
     for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
         piece_reset(piece);
         if (readers[i] == NULL) {

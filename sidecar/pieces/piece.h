@@ -79,6 +79,16 @@ struct piece_request {
     int64_t content_length_bytes; /* -1 unknown, as of a chunked body */
 };
 
+/* clang-format off */
+#define PIECE_REQUEST_INIT \
+    { .method = "", .method_override = "", .uri = "", .content_type = "",     \
+      .content_range = "", .x_content_range = "", .session_id = "",           \
+      .x_session_id = "", .tus_resumable = "", .upload_length = "",           \
+      .upload_defer_length = "", .upload_offset = "", .upload_complete = "",  \
+      .upload_incomplete = "", .upload_concat = "",                           \
+      .content_length_bytes = -1 }
+/* clang-format on */
+
 /*
  * What the client was answered, by the server or by nginx: $sent_http_location
  * and the like, since proxy_redirect changes a Location. As above. An interim
@@ -95,6 +105,13 @@ struct piece_response {
     const char *upload_complete;
     const char *upload_incomplete;
 };
+
+/* clang-format off */
+#define PIECE_RESPONSE_INIT \
+    { .status = 0, .location = "", .range = "", .x_session_id = "",           \
+      .upload_offset = "", .upload_length = "", .upload_complete = "",        \
+      .upload_incomplete = "" }
+/* clang-format on */
 
 struct piece {
     enum piece_protocol protocol;
@@ -191,7 +208,7 @@ bool piece_from_response(const struct piece *piece,
 bool piece_concatenated(const struct piece_request *request, const char **at,
                         char id[UPLOAD_ID_MAX + 1]);
 
-/* "tus", "Dropzone", ...; "none". */
+/* "tus", "Dropzone", ...; "none", also of what is no protocol. */
 const char *piece_protocol_name(enum piece_protocol protocol);
 
 #endif

@@ -260,6 +260,7 @@ piece_from_body(const struct piece_request *request, const char *body,
 
     piece_is_wrong(fault, NULL, NULL);
     if ((!open && !piece->enveloped) ||
+        request->content_length_bytes > UPLOAD_PIECES_BYTES_MAX ||
         !multipart_init(&form, request->content_type, body, len)) {
         return piece->protocol != PIECE_NONE;
     }

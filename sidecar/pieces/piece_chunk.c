@@ -31,7 +31,8 @@ place(const struct dialect *dialect, const int64_t n[ARGS], struct piece *piece,
     }
     if (n[ARG_SIZE] > 0) {
         if (piece->number >= chunks_max(n[ARG_TOTAL], n[ARG_SIZE]) ||
-            __builtin_mul_overflow(piece->number, n[ARG_SIZE], &offset)) {
+            __builtin_mul_overflow(piece->number, n[ARG_SIZE], &offset) ||
+            offset > UPLOAD_PIECES_BYTES_MAX) {
             return piece_is_wrong(fault, names[ARG_NUMBER],
                                   "is beyond the file");
         }
@@ -127,7 +128,8 @@ piece_place_by_length(struct piece *piece, struct piece_fault *fault)
         piece->total_bytes = piece->length_bytes;
     } else if (!piece->last) {
         if (__builtin_mul_overflow(piece->number + 1, piece->length_bytes,
-                                   &end)) {
+                                   &end) ||
+            end > UPLOAD_PIECES_BYTES_MAX) {
             return piece_is_wrong(fault, "chunk", "is beyond any file");
         }
         piece->offset_bytes = end - piece->length_bytes;

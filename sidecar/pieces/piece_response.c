@@ -111,13 +111,9 @@ says_incomplete(const struct piece_response *response)
 static int64_t
 end_of(const struct piece *piece)
 {
-    int64_t end;
-
-    return piece->offset_bytes < 0 || piece->length_bytes < 0 ||
-                   __builtin_add_overflow(piece->offset_bytes,
-                                          piece->length_bytes, &end)
+    return piece->offset_bytes < 0 || piece->length_bytes < 0
                ? -1
-               : end;
+               : piece->offset_bytes + piece->length_bytes;
 }
 
 /*

@@ -12,11 +12,11 @@
 static bool
 fit_total(struct piece *piece, struct piece_fault *fault)
 {
-    int64_t end = -1;
+    int64_t end = piece->length_bytes < 0
+                      ? -1
+                      : piece->offset_bytes + piece->length_bytes;
 
-    if (piece->length_bytes >= 0 &&
-        __builtin_add_overflow(piece->offset_bytes, piece->length_bytes,
-                               &end)) {
+    if (end > UPLOAD_PIECES_BYTES_MAX) {
         return piece_is_wrong(fault, "Upload-Offset", "is too large");
     }
     if (piece->total_bytes < 0) {
@@ -188,8 +188,8 @@ read_draft_total(const struct piece_request *request, struct piece *piece,
     if (!piece->last || piece->length_bytes < 0) {
         return fit_total(piece, fault);
     }
-    if (__builtin_add_overflow(piece->offset_bytes, piece->length_bytes,
-                               &end)) {
+    end = piece->offset_bytes + piece->length_bytes;
+    if (end > UPLOAD_PIECES_BYTES_MAX) {
         return piece_is_wrong(fault, "Upload-Offset", "is too large");
     }
     if (piece->total_bytes >= 0 && piece->total_bytes != end) {

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "upload.h"
+
 bool
 value_digits(const char *text, size_t len, int64_t *number)
 {
@@ -18,7 +20,7 @@ value_digits(const char *text, size_t len, int64_t *number)
         }
     }
     *number = sum;
-    return len > 0;
+    return len > 0 && sum <= UPLOAD_PIECES_BYTES_MAX;
 }
 
 bool

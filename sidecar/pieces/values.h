@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads len decimal digits. Returns false on none, others, and overflow. */
+/*
+ * Reads len decimal digits. Returns false on none, others, and what is beyond
+ * UPLOAD_PIECES_BYTES_MAX.
+ */
 bool value_digits(const char *text, size_t len, int64_t *number);
 
 /* The same for a whole string. */

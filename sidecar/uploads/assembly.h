@@ -36,9 +36,10 @@ bool assembly_look_into(struct uploads *uploads, const struct upload *seen,
 
 /*
  * Adds up what has been received of a file, with the pieces under way; the row
- * of a resource, or a part, becomes that of the file it belongs to.
+ * of a resource, or a part, becomes that of the file it belongs to. Returns
+ * false where there is none any more.
  */
-void assembly_measure(struct uploads *uploads, struct upload *file,
+bool assembly_measure(struct uploads *uploads, struct upload *row,
                       int64_t now_ms, struct progress_pieces *told);
 
 #endif

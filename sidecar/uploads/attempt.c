@@ -217,9 +217,7 @@ apply_end(struct uploads *uploads, struct upload *upload,
     bool success = event->status > 0 && event->status < ERROR_STATUS_MIN;
 
     take_facts(upload, event);
-    take_started(upload,
-                 at_ms -
-                     (event->request_time_ms > 0 ? event->request_time_ms : 0));
+    take_started(upload, event_began_ms(event, at_ms));
     if (logged_body_bytes(upload, event) >= 0) {
         count_received(upload, logged_body_bytes(upload, event), GAUGE_END,
                        false, at_ms);

@@ -8,7 +8,6 @@
 #include <strings.h>
 
 #include "hash.h"
-#include "log.h"
 #include "progress_id.h"
 
 static void *
@@ -257,20 +256,16 @@ enum { METHOD_AT = offsetof(struct event, request.method) };
 static void
 reset(struct event *event, enum event_kind kind)
 {
-    memset(event, 0, sizeof(*event));
-    event->kind = kind;
-    event->content_length_bytes = -1;
-    event->header_length_bytes = -1;
-    event->request_length_bytes = -1;
-    event->status = -1;
-    event->msec = -1;
-    event->request_time_ms = -1;
-    event->sends = true;
-    for (const struct event_field *f = event_fields; f->param; f++) {
-        if (f->set == set_pointer) {
-            set_pointer(event, "", f->offset);
-        }
-    }
+    *event = (struct event){ .kind = kind,
+                             .content_length_bytes = -1,
+                             .header_length_bytes = -1,
+                             .request_length_bytes = -1,
+                             .status = -1,
+                             .msec = -1,
+                             .request_time_ms = -1,
+                             .request = PIECE_REQUEST_INIT,
+                             .response = PIECE_RESPONSE_INIT,
+                             .sends = true };
 }
 
 static const char *
@@ -295,85 +290,71 @@ read_fields(const struct request *request, bool from_log, struct event *event)
     return NULL;
 }
 
-/* Which piece of which file the request carries, if any. */
+/* Of a location that takes pieces: which one the request carries, if any. */
 static void
 read_piece(struct event *event)
 {
     const char *method = event->request.method;
-    struct piece_fault fault;
-
-    if (method[0] == '\0') {
-        return; /* not from a location that takes pieces */
-    }
     event->sends = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
                    strcmp(method, "PATCH") == 0;
     event->response.status = event->status > 0 ? (int)event->status : 0;
     event->request.content_length_bytes =
         event->chunked ? -1 : event->content_length_bytes;
-    if (piece_from_request(&event->request, &event->piece, &fault) ||
-        fault.field == NULL) {
-        return;
-    }
-    log_write(LOG_INFO,
-              "upload %s: %s: %s, so the request is no piece of a file",
-              event->id, fault.field, fault.why);
+    (void)piece_from_request(&event->request, &event->piece, &event->fault);
 }
 
-/* Whether there is an ID, or may be one that a piece brings. */
-static bool
-has_id(const struct event *event)
+static const char *
+read_event(const struct request *request, bool from_log, struct event *event)
 {
-    return event->id[0] != '\0' || event->request.method[0] != '\0';
+    const char *id =
+        request_param(request, from_log ? "id" : "UPLOAD_PROGRESS_ID");
+    const char *argument =
+        request_param(request, from_log ? "arg" : "UPLOAD_PROGRESS_ARG");
+    const char *wrong = read_fields(request, from_log, event);
+
+    if (wrong != NULL) {
+        return wrong;
+    }
+    if (!progress_id_choose(id, argument, event->id)) {
+        event->id[0] = '\0';
+        if (event->request.method[0] == '\0') {
+            return "UPLOAD_PROGRESS_ID"; /* else a piece may tell it */
+        }
+    }
+    if (from_log && event->status < 0) {
+        return "UPLOAD_PROGRESS_STATUS"; /* the line is cut short */
+    }
+    if (event->request.method[0] != '\0') {
+        read_piece(event);
+    }
+    return NULL;
 }
 
 const char *
 event_from_params(const struct request *request, struct event *event)
 {
     const char *kind = request_param(request, "UPLOAD_PROGRESS_EVENT");
-    const char *wrong;
 
     if (strcmp(kind, "start") != 0 && strcmp(kind, "body") != 0) {
         return "UPLOAD_PROGRESS_EVENT";
     }
     reset(event, strcmp(kind, "start") == 0 ? EVENT_START : EVENT_BODY);
-    if (!progress_id_choose(request_param(request, "UPLOAD_PROGRESS_ID"),
-                            request_param(request, "UPLOAD_PROGRESS_ARG"),
-                            event->id)) {
-        event->id[0] = '\0';
-    }
     event->body_bytes = request->body_bytes;
     event->body_complete = request->body_complete;
-    wrong = read_fields(request, false, event);
-    if (wrong == NULL && !has_id(event)) {
-        wrong = "UPLOAD_PROGRESS_ID";
-    }
-    if (wrong == NULL) {
-        read_piece(event);
-    }
-    return wrong;
+    return read_event(request, false, event);
 }
 
 const char *
 event_from_log(const struct request *request, struct event *event)
 {
-    const char *wrong;
-
     reset(event, EVENT_END);
-    if (!progress_id_choose(request_param(request, "id"),
-                            request_param(request, "arg"), event->id)) {
-        event->id[0] = '\0';
-    }
-    wrong = read_fields(request, true, event);
-    if (wrong == NULL && !has_id(event)) {
-        wrong = "UPLOAD_PROGRESS_ID";
-    }
-    if (wrong == NULL && event->status < 0) {
-        wrong = "UPLOAD_PROGRESS_STATUS"; /* the line is cut short */
-    }
-    if (wrong == NULL) {
-        read_piece(event);
-    }
-    return wrong;
+    return read_event(request, true, event);
+}
+
+int64_t
+event_began_ms(const struct event *event, int64_t ended_ms)
+{
+    return ended_ms - (event->request_time_ms > 0 ? event->request_time_ms : 0);
 }
 
 uint64_t

@@ -65,7 +65,8 @@ struct event {
     struct piece_request request;   /* method "": no such location */
     struct piece_response response; /* EVENT_END */
     struct piece piece;
-    bool sends; /* the method is one that sends a body */
+    struct piece_fault fault; /* why it is none, though it has marks of one */
+    bool sends;               /* the method is one that sends a body */
 };
 
 /* One field of an event. */
@@ -91,6 +92,9 @@ const char *event_from_params(const struct request *request,
 
 /* Reads the event of an access-log line. Returns as above. */
 const char *event_from_log(const struct request *request, struct event *event);
+
+/* When a request began that ended at that time, by $request_time. */
+int64_t event_began_ms(const struct event *event, int64_t ended_ms);
 
 /* FNV-1a of a request line, never 0; of "" it is 0. */
 uint64_t event_request_hash(const char *line);

@@ -136,10 +136,15 @@ take_piece_event(struct uploads *uploads, int zone, const struct event *event,
     struct event whole = *event;
     bool taken;
 
-    pthread_mutex_lock(&uploads->lock);
+    if (event->fault.field != NULL) {
+        log_write(LOG_INFO,
+                  "upload %s: %s: %s, so the request is no piece of a file",
+                  event->id, event->fault.field, event->fault.why);
+    }
     if (event->kind == EVENT_END) {
         read_form(uploads, &whole, now_ms);
     }
+    pthread_mutex_lock(&uploads->lock);
     taken = assembly_event(uploads, zone, &whole, now_ms);
     pthread_mutex_unlock(&uploads->lock);
     return taken;
@@ -152,12 +157,11 @@ take_piece_event(struct uploads *uploads, int zone, const struct event *event,
 static bool
 is_about_file(struct uploads *uploads, int zone, const struct event *event)
 {
-    static const uint8_t no_attempt[UPLOAD_ATTEMPT_BYTES];
     struct upload file;
 
     return event->request.method != NULL && event->request.method[0] != '\0' &&
            !is_form(event) &&
-           store_upload_get(uploads->store, zone, event->id, no_attempt,
+           store_upload_get(uploads->store, zone, event->id, store_no_attempt,
                             &file) == STORE_OK;
 }
 

@@ -85,23 +85,7 @@ read_form_of(struct uploads *uploads, const struct upload *request,
              struct piece *piece, int64_t now_ms)
 {
     char type[MULTIPART_BOUNDARY_MAX + 64];
-    struct piece_request facts = { .method = "POST",
-                                   .method_override = "",
-                                   .uri = "/",
-                                   .content_type = type,
-                                   .content_range = "",
-                                   .x_content_range = "",
-                                   .session_id = "",
-                                   .x_session_id = "",
-                                   .tus_resumable = "",
-                                   .upload_length = "",
-                                   .upload_defer_length = "",
-                                   .upload_offset = "",
-                                   .upload_complete = "",
-                                   .upload_incomplete = "",
-                                   .upload_concat = "",
-                                   .content_length_bytes =
-                                       request->size_bytes };
+    struct piece_request facts = PIECE_REQUEST_INIT;
     struct piece_fault fault;
     char head[HEAD_BYTES];
     ssize_t len = head_of(uploads, request, head, now_ms);
@@ -112,6 +96,10 @@ read_form_of(struct uploads *uploads, const struct upload *request,
     if (!content_type_of(head, (size_t)len, type, sizeof(type))) {
         return FORM_ORDINARY;
     }
+    facts.method = "POST";
+    facts.uri = "/";
+    facts.content_type = type;
+    facts.content_length_bytes = request->size_bytes;
     (void)piece_from_request(&facts, piece, &fault);
     if (piece_from_body(&facts, head, (size_t)len, piece, &fault)) {
         return piece->body_at_bytes >= 0 || len == HEAD_BYTES ? FORM_PIECE
@@ -121,20 +109,28 @@ read_form_of(struct uploads *uploads, const struct upload *request,
                                                    : FORM_ORDINARY;
 }
 
+/* Whether the form has nothing to add to the request's headers and URI. */
+static bool
+is_known(const struct piece *piece)
+{
+    return piece->protocol != PIECE_NONE && piece->protocol != PIECE_DRAFT &&
+           piece->length_bytes >= 0;
+}
+
 void
 read_form(struct uploads *uploads, struct event *event, int64_t now_ms)
 {
-    int64_t took_ms = event->request_time_ms > 0 ? event->request_time_ms : 0;
     struct upload request = { .pid = event->pid,
                               .connection = event->connection,
                               .protocol = event->protocol,
-                              .started_ms = now_ms - took_ms - CLOCKS_APART_MS,
+                              .started_ms = event_began_ms(event, now_ms) -
+                                            CLOCKS_APART_MS,
                               .request_hash = event->request_hash };
     struct piece_fault fault = { NULL, NULL };
     char head[HEAD_BYTES];
     ssize_t len;
 
-    if (!is_form(event)) {
+    if (!is_form(event) || is_known(&event->piece)) {
         return;
     }
     len = head_of(uploads, &request, head, now_ms);

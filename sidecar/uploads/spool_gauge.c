@@ -176,21 +176,6 @@ read_by_name(const struct spool *spool, int64_t *size_bytes)
     return SPOOL_OPEN;
 }
 
-/* Of a descriptor, as text. */
-static void
-write_number(char text[NUMBER_BYTES], int64_t number)
-{
-    char digits[NUMBER_BYTES];
-    int at = NUMBER_BYTES - 1;
-
-    digits[at] = '\0';
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    memcpy(text, digits + at, (size_t)(NUMBER_BYTES - at));
-}
-
 /* stat(2) of a worker's descriptor; sets the folder that it stands in. */
 static int
 stat_descriptor(const struct spool *spool, char name[NUMBER_BYTES], int *folder,
@@ -198,7 +183,7 @@ stat_descriptor(const struct spool *spool, char name[NUMBER_BYTES], int *folder,
 {
     int result = -1;
 
-    write_number(name, spool->fd);
+    snprintf(name, NUMBER_BYTES, "%d", (int)spool->fd);
     for (int i = 0; i < 2 && result < 0; i++) {
         *folder = worker_folder(spool->pid);
         if (*folder < 0) {

@@ -220,7 +220,7 @@ look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
     enum store_result found =
         store_upload_find(uploads->store, zone, id, &upload);
 
-    memset(progress, 0, sizeof(*progress));
+    memset(progress, 0, offsetof(struct progress, pieces.missing));
     progress->size_bytes = progress->rate = progress->eta_ms = -1;
     if (found == STORE_ERROR) {
         log_store_error(uploads, "reading an upload");
@@ -231,7 +231,9 @@ look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
         found = store_upload_find(uploads->store, zone, id, &upload);
     }
     if (found == STORE_OK && store_is_assembly(&upload)) {
-        assembly_measure(uploads, &upload, now_ms, &progress->pieces);
+        if (!assembly_measure(uploads, &upload, now_ms, &progress->pieces)) {
+            return false;
+        }
     } else if (found == STORE_OK && upload_runs(&upload)) {
         if (measure(uploads, &upload, now_ms).changed &&
             store_upload_measured(uploads->store, &upload) != STORE_OK) {
@@ -243,7 +245,7 @@ look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
                found == STORE_NOT_FOUND) {
         return false;
     }
-    if (upload.piece_at < 0) {
+    if (upload.piece_at < 0 && upload_runs(&upload)) {
         hide_form(&upload, now_ms);
     }
     /* What was counted before by estimate, the size puts right. */
@@ -309,18 +311,17 @@ check_files(struct uploads *uploads, int64_t now_ms)
     int64_t size_bytes;
     int count;
 
-    count = store_spool_scan(uploads->store, uploads->scan_row, spools, max);
-    if (count >= 0) {
-        uploads->scan_row = count == max ? uploads->scan_row : 0;
+    if (max == 0) {
+        return;
     }
+    count = store_spool_scan(uploads->store, uploads->scan_row, spools, max);
     for (int i = 0; i < count; i++) {
         if (spools[i].fd >= 0) {
             file_size(uploads, &spools[i], now_ms, &size_bytes);
         }
-        if (count == max) {
-            uploads->scan_row = spools[i].row;
-        }
     }
+    /* From the first one again behind the last. */
+    uploads->scan_row = count == max ? spools[count - 1].row : 0;
 }
 
 void

@@ -18,10 +18,15 @@ enum {
 /* Either fields of a line of that attempt, or what is told at that time. */
 struct step {
     int64_t at_ms;
-    const char *told; /* see describe(); NULL: a line */
+    const char *told; /* see describe(), "ID: " in front; NULL: a line */
     uint8_t attempt;
     const char *fields; /* "NAME=VALUE; ..."; a status makes it an end */
 };
+
+#define CREATION(location, length)                                   \
+    "id=mine; method=POST; request_uri=/files; tus_resumable=1.0.0;" \
+    " content_length=0; status=201; sent_location=" location         \
+    "; upload_length=" length
 
 static const struct scenario {
     const char *name;
@@ -183,6 +188,92 @@ static const struct scenario {
         { 1100, NULL, 2,
           "id=a; method=POST; request_uri=/done; content_length=5; status=200" },
         { 1200, "done done 100/100 1 pieces", 0, NULL } } },
+    { "the resource leads to the client's ID however long it takes",
+      "mine",
+      { { 1000, NULL, 1, CREATION("/files/1", "250") },
+        { 15000, NULL, 2,
+          "method=PATCH; request_uri=/files/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=0; content_length=100; status=204; sent_offset=100" },
+        { 23000, "/files/1: uploading waiting 100/250 1 pieces [100,250)", 0,
+          NULL },
+        { 30000, NULL, 3,
+          "method=PATCH; request_uri=/files/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=100; content_length=150; status=204; sent_offset=250" },
+        { 43000, "done done 250/250 2 pieces", 0, NULL },
+        { 64000, "/files/1: done done 250/250 2 pieces", 0, NULL },
+        { 91000, "/files/1: starting starting 0/? 0 pieces", 0, NULL },
+        { 120000, "/files/1: starting starting 0/? 0 pieces", 0, NULL } } },
+    { "the creation is told after what was sent to its resource",
+      "mine",
+      { { 1000, NULL, 2,
+          "method=PATCH; request_uri=/files/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=0; content_length=100" },
+        { 1010, NULL, 1, CREATION("/files/1", "250") },
+        { 1020, "uploading receiving 0/250 0 pieces [0,250)", 0, NULL },
+        { 1100, NULL, 2,
+          "method=PATCH; request_uri=/files/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=0; content_length=100; status=204; sent_offset=100" },
+        { 1200, "uploading waiting 100/250 1 pieces [100,250)", 0, NULL },
+        { 1300, NULL, 3,
+          "method=PATCH; request_uri=/files/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=100; content_length=150; status=204; sent_offset=250" },
+        { 1400, "done done 250/250 2 pieces", 0, NULL } } },
+    { "parts of a client's ID, of which the creation alone says so",
+      "mine",
+      { { 1000, NULL, 1, CREATION("/p/1", "100; upload_concat=partial") },
+        { 1010, NULL, 2, CREATION("/p/2", "150; upload_concat=partial") },
+        { 1020, "uploading waiting 0/250 0 pieces [0,250)", 0, NULL },
+        { 1100, NULL, 3,
+          "id=mine; method=PATCH; request_uri=/p/2; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=0; content_length=50; status=204; sent_offset=50" },
+        { 1200, "uploading waiting 50/250 1 pieces [0,100) [150,250)", 0,
+          NULL },
+        { 1300, NULL, 4,
+          "id=mine; method=HEAD; request_uri=/p/2; tus_resumable=1.0.0;"
+          " status=200; sent_offset=80; sent_length=150" },
+        { 1400, "uploading waiting 80/250 1 pieces [0,100) [180,250)", 0,
+          NULL },
+        { 1500, NULL, 5,
+          "id=mine; method=PATCH; request_uri=/p/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=0; content_length=100; status=204; sent_offset=100" },
+        { 1600, "/p/1: uploading waiting 180/250 2 pieces [180,250)", 0,
+          NULL } } },
+    { "parts that no file has room for",
+      "mine",
+      { { 1000, NULL, 1,
+          CREATION("/p/1", "2305843009213693951; upload_concat=partial") },
+        { 1010, NULL, 2,
+          CREATION("/p/2", "2305843009213693951; upload_concat=partial") },
+        { 1020, NULL, 3,
+          "id=mine; method=PATCH; request_uri=/p/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=2305843009213693000; content_length=950; status=204" },
+        { 1100,
+          "uploading waiting 2305843009213693950/2305843009213693951 1 pieces"
+          " [2305843009213693950,2305843009213693951)",
+          0, NULL } } },
+    { "the draft: an interim response, and the body breaks off",
+      "/up/1",
+      { { 1000, NULL, 1,
+          "method=POST; request_uri=/up; upload_complete=?1;"
+          " content_length=200; header_length=10; request_length=60;"
+          " status=104; sent_location=/up/1" },
+        { 1100, "uploading waiting 0/200 0 pieces [0,200)", 0, NULL } } },
+    { "a form that was no piece, and of which nothing more was heard",
+      "a",
+      { { 1000, NULL, 1,
+          "id=a; method=POST; content_type=multipart/form-data;"
+          " content_length=500" },
+        { 1100, "uploading receiving 0/? 0 pieces", 0, NULL },
+        { 40000, "error error 0/500 0 pieces status 499 inferred", 0,
+          NULL } } },
     { "resumable.js in another page: chunks that are there already",
       "f",
       { { 1000, NULL, 1,
@@ -289,7 +380,7 @@ describe(const struct progress *p)
                         " [%" PRId64 ",%" PRId64 ")", p->pieces.missing[i][0],
                         p->pieces.missing[i][1]);
     }
-    if (p->pieces.resumed_bytes >= 0) {
+    if (p->pieces.in_pieces && p->pieces.resumed_bytes >= 0) {
         len += snprintf(text + len, sizeof(text) - (size_t)len,
                         " from %" PRId64, p->pieces.resumed_bytes);
     }
@@ -298,6 +389,25 @@ describe(const struct progress *p)
                         p->status, p->inferred ? " inferred" : "");
     }
     return text;
+}
+
+/* Of the scenario's ID, or of the one in front. */
+static void
+check_told(struct fixture *f, const char *name, const char *id,
+           const struct step *step)
+{
+    const char *colon = strstr(step->told, ": ");
+    const char *told = colon != NULL ? colon + 2 : step->told;
+    struct progress progress;
+    char other[32] = "";
+
+    if (colon != NULL) {
+        snprintf(other, sizeof(other), "%.*s", (int)(colon - step->told),
+                 step->told);
+    }
+    uploads_tick(f->uploads, step->at_ms);
+    progress = ask_for(f, colon != NULL ? other : id, step->at_ms);
+    ASSERT_TEXT(name, describe(&progress), told);
 }
 
 static void
@@ -309,15 +419,12 @@ test_scenarios(void **state)
         for (const struct step *step = s->steps; step->at_ms != 0; step++) {
             const char *name =
                 unit_case("%s, at %d", s->name, (int)step->at_ms);
-            struct progress progress;
 
             if (step->told == NULL) {
                 tell(*state, name, step);
-                continue;
+            } else {
+                check_told(*state, name, s->id, step);
             }
-            uploads_tick(((struct fixture *)*state)->uploads, step->at_ms);
-            progress = ask_for(*state, s->id, step->at_ms);
-            ASSERT_TEXT(name, describe(&progress), step->told);
         }
         tear_down(state);
         set_up(state);
@@ -373,6 +480,26 @@ test_random_order(void **state)
             }
         }
     }
+}
+
+/* A HEAD that does not say of which protocol it is changes nothing. */
+static void
+test_unmarked(void **state)
+{
+    static const struct step steps[] = {
+        { 1000, NULL, 1,
+          "method=PATCH; request_uri=/files/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=0; content_length=100; status=204; sent_offset=100" },
+        { 1100, NULL, 2,
+          "method=HEAD; request_uri=/files/1; status=200; sent_offset=100" },
+    };
+    struct progress progress;
+
+    tell(*state, "piece", &steps[0]);
+    tell(*state, "question", &steps[1]);
+    progress = ask_for(*state, "/files/1", 1200);
+    ASSERT_TEXT("still", progress.pieces.protocol, "tus");
 }
 
 /* What has been received survives, and the file goes on. */
@@ -444,9 +571,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        UPLOADS_TEST(test_scenarios),
-        UPLOADS_TEST(test_random_order),
-        UPLOADS_TEST(test_snapshot),
+        UPLOADS_TEST(test_scenarios), UPLOADS_TEST(test_random_order),
+        UPLOADS_TEST(test_unmarked),  UPLOADS_TEST(test_snapshot),
         UPLOADS_TEST(test_memory),
     };
 

@@ -108,11 +108,11 @@ static const struct query_row {
       "&resumableCurrentChunkSize=5&resumableIdentifier=%C3%A4",
       false, 5, "resumable.js data 0+5/5 #0 of ? last" },
     { "the largest", "POST",
-      "resumableChunkNumber=9223372036854775807&resumableChunkSize=1"
-      "&resumableTotalSize=9223372036854775807&resumableCurrentChunkSize=1",
+      "resumableChunkNumber=2305843009213693951&resumableChunkSize=1"
+      "&resumableTotalSize=2305843009213693951&resumableCurrentChunkSize=1",
       false, 1,
-      "resumable.js data 9223372036854775806+1/9223372036854775807"
-      " #9223372036854775806 of ? last" },
+      "resumable.js data 2305843009213693950+1/2305843009213693951"
+      " #2305843009213693950 of ? last" },
     { "flow.js, octet", "POST",
       "token=a&flowChunkNumber=2&flowChunkSize=10&flowCurrentChunkSize=15"
       "&flowTotalSize=25&flowIdentifier=25-a&flowFilename=a&flowRelativePath=a"
@@ -137,7 +137,7 @@ static const struct query_row {
     { "plupload, beyond", "POST", "name=a&chunk=3&chunks=3", false, 10,
       "chunk: is beyond the number of chunks" },
     { "plupload, beyond any", "POST",
-      "chunk=9223372036854775805&chunks=9223372036854775807", false, 10,
+      "chunk=2305843009213693949&chunks=2305843009213693951", false, 10,
       "chunk: is beyond any file" },
     { "plupload, no number", "POST", "chunk=a&chunks=3", false, 10,
       "chunk: is no number" },

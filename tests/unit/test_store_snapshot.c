@@ -314,15 +314,42 @@ test_refused(void **state)
         "UPDATE spool SET uncertain_until_ms = 9223372036854775807",
         "UPDATE spool SET row = -1",
         "UPDATE spool SET row = 9223372036854775807",
+        "UPDATE assembly SET zone = zone + 64",
+        "UPDATE assembly SET zone = zone + 4294967296",
+        "UPDATE assembly SET id = ''",
+        "UPDATE assembly SET id = 'without a row'",
+        "UPDATE assembly SET id = char(7)",
+        "UPDATE assembly SET id = x'66696c65'",
+        "UPDATE assembly SET id = printf('%.256c', 'x')",
+        "UPDATE assembly SET protocol = -1",
+        "UPDATE assembly SET protocol = 32",
+        "UPDATE assembly SET protocol = 'tus'",
+        "UPDATE assembly SET pieces = -1",
+        "UPDATE assembly SET resumed_bytes = -2",
+        "UPDATE assembly SET resumed_bytes = 2305843009213693952",
+        "UPDATE assembly SET chunk_bytes = 1.5",
+        "UPDATE assembly SET chunk_bytes = 9223372036854775807",
+        "UPDATE assembly SET failed_ms = -1",
+        "UPDATE assembly SET failed_ms = 9223372036854775807",
+        "UPDATE assembly SET whole = char(7)",
+        "UPDATE assembly SET whole = printf('%.256c', 'x')",
+        "UPDATE assembly SET base_bytes = -1",
+        "UPDATE assembly SET base_bytes = 2305843009213693952",
+        "UPDATE assembly SET received = 'text'",
+        "UPDATE assembly SET received = x'80'",
     };
     struct upload row = finished(LARGE, "one", 1, 900000);
     struct upload own = finished(LARGE, "own", 1, 900000);
+    struct upload file = finished(LARGE, "file", 0, 900000);
+    struct assembly assembly = { .zone = LARGE, .id = "file" };
     struct spool spool = {
         .pid = 1, .connection = 1, .path = "/p", .fd = -1, .seen_ms = 1
     };
     char path[64];
 
     put(*state, &row);
+    put(*state, &file);
+    ASSERT_INT("assembly", store_assembly_put(*state, &assembly), STORE_OK);
     ASSERT_INT("spool", store_spool_add(*state, &spool), STORE_OK);
     temporary(path);
     for (size_t i = 0; i < COUNT(changes); i++) {
