@@ -180,6 +180,31 @@ static const struct scenario {
         { 1200, NULL, 2,
           "id=a; method=PUT; content_range=bytes 0-99/300; content_length=100" },
         { 1300, "uploading receiving 0/300 0 pieces [0,300)", 0, NULL } } },
+    { "a piece that was under way at the end and is told behind it",
+      "a",
+      { { 1000, NULL, 1,
+          "id=a; method=PUT; content_range=bytes 0-99/100;"
+          " content_length=100; status=200" },
+        { 1001, NULL, 2,
+          "id=a; method=PUT; content_range=bytes 0-99/100;"
+          " content_length=100; status=200" },
+        { 1100, "done done 100/100 1 pieces", 0, NULL },
+        { 1101, NULL, 3,
+          "id=a; method=PUT; content_range=bytes 0-99/100;"
+          " content_length=100; status=500" },
+        { 1200, "done done 100/100 1 pieces", 0, NULL } } },
+    { "a piece whose end is lost, and what comes after it",
+      "a",
+      { { 1000, NULL, 1,
+          "id=a; method=PUT; content_range=bytes 100-199/250;"
+          " content_length=100" },
+        { 21000, "uploading receiving 0/250 0 pieces [0,250)", 0, NULL },
+        { 32500, "uploading waiting 0/250 0 pieces [0,250)", 0, NULL },
+        { 32600, NULL, 2,
+          "id=a; method=PUT; content_range=bytes 100-199/250;"
+          " content_length=100" },
+        { 32700, "uploading receiving 0/250 0 pieces [0,250) from 100", 0,
+          NULL } } },
     { "what a client says when all is sent",
       "a",
       { { 1000, NULL, 1,

@@ -76,6 +76,38 @@ only_files_of_nginx_are_looked_at(void **state)
     assert_int_equal(ask(f, BEGAN_MS + 2001).received_bytes, SPOOLED);
 }
 
+/* Each look at it makes it later: a scan takes 10 ms. */
+static int64_t
+slow_clock(void)
+{
+    static int64_t now_ms;
+
+    return now_ms += 10;
+}
+
+/* Without anybody who asks: its size is wanted once nginx has closed it. */
+static void
+the_timer_looks_for_files(void **state)
+{
+    struct fixture *f = *state;
+    const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
+                                             .check_interval_ms = CHECK_MS,
+                                             .inactive_timeout_ms = INACTIVE_MS,
+                                             .clock_ms = slow_clock };
+    struct spool spool = make_spool(f, "one");
+    struct spool unresolved;
+
+    uploads_configure(f->uploads, &options);
+    uploads_spool(f->uploads, &spool, BEGAN_MS);
+    spool.connection++; /* told right behind, when the worker is let alone */
+    uploads_spool(f->uploads, &spool, BEGAN_MS);
+    ASSERT_INT("not yet",
+               store_spool_unresolved(f->store, spool.pid, &unresolved, 1), 1);
+    uploads_tick(f->uploads, BEGAN_MS + 500);
+    ASSERT_INT("found",
+               store_spool_unresolved(f->store, spool.pid, &unresolved, 1), 0);
+}
+
 /* A name that stays, of a file that the process does not have open. */
 static void
 a_name_alone_is_not_believed(void **state)
@@ -136,6 +168,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         UPLOADS_TEST(the_lowest_candidate_is_told),
         UPLOADS_TEST(only_files_of_nginx_are_looked_at),
+        UPLOADS_TEST(the_timer_looks_for_files),
         UPLOADS_TEST(a_name_alone_is_not_believed),
         UPLOADS_TEST(a_closed_file_is_not_credited_to_a_neighbour),
         UPLOADS_TEST(a_file_seen_before_the_start_is_not_taken),
