@@ -163,9 +163,6 @@ place_piece(struct uploads *uploads, struct file *file,
     }
     if (is_sequential(piece)) {
         assembly_has_in_a_row(file, at_bytes);
-        if (file->row.mark_ms[0] == 0) {
-            assembly_start_rate(file, at_bytes, now_ms);
-        }
     } else if (piece->partial) {
         assembly_add_range(file, base_bytes, offset_bytes);
     }

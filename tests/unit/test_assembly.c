@@ -2,26 +2,9 @@
  * Files in pieces: what starts, ends and time make of them. Each step is a line
  * as nginx tells it, or the time at which the progress is asked for.
  */
-#include <stdlib.h>
+#include "assembly_unit.h"
 
-#include "event.h"
-#include "uploads_unit.h"
-
-enum {
-    STEPS_MAX = 14,
-    PIECE_TIMEOUT_MS = 20000,
-    CHUNK = 100,
-    CHUNKS = 16,
-    RUNS = 300
-};
-
-/* Either fields of a line of that attempt, or what is told at that time. */
-struct step {
-    int64_t at_ms;
-    const char *told; /* see describe(), "ID: " in front; NULL: a line */
-    uint8_t attempt;
-    const char *fields; /* "NAME=VALUE; ..."; a status makes it an end */
-};
+enum { STEPS_MAX = 14, CHUNK = 100, CHUNKS = 16, RUNS = 300 };
 
 #define CREATION(location, length)                                   \
     "id=mine; method=POST; request_uri=/files; tus_resumable=1.0.0;" \
@@ -149,6 +132,23 @@ static const struct scenario {
           " upload_offset=40; upload_length=140; content_length=100;"
           " status=204; sent_offset=140" },
         { 1400, "done done 140/140 2 pieces from 40", 0, NULL } } },
+    { "tus, what goes on is told before what has failed",
+      "/files/5",
+      { { 1000, NULL, 1,
+          "method=PATCH; request_uri=/files/5; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=0; upload_length=100; content_length=100" },
+        { 1100, NULL, 2,
+          "method=PATCH; request_uri=/files/5; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=40; content_length=60" },
+        { 1110, NULL, 1,
+          "method=PATCH; request_uri=/files/5; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=0; upload_length=100; content_length=100;"
+          " status=499" },
+        { 1200, "uploading receiving 40/100 0 pieces [40,100) from 40", 0,
+          NULL } } },
     { "tus, given up by the client",
       "/files/4",
       { { 1000, NULL, 1,
@@ -315,107 +315,6 @@ static const struct scenario {
         { 1300, "uploading waiting 100/200 0 pieces [100,200)", 0, NULL } } },
 };
 
-static void
-add_field(struct request *request, bool is_end, const char *name,
-          const char *value)
-{
-    const struct event_field *f = event_fields;
-
-    if (strcmp(name, "id") == 0) {
-        name = is_end ? "id" : "UPLOAD_PROGRESS_ID";
-    } else if (!is_end) {
-        while (strcmp(f->log, name) != 0) {
-            f++;
-        }
-        name = f->param;
-    }
-    assert_int_equal(request_add(request, name, value), 0);
-}
-
-/* What stands in every line; the attempt's number is the request's ID. */
-static void
-add_usual(struct request *request, bool is_end, uint8_t attempt, int64_t at_ms)
-{
-    static char id[33];
-    static char msec[32];
-
-    snprintf(id, sizeof(id), "%032d", attempt);
-    snprintf(msec, sizeof(msec), "%" PRId64 ".%03d", (OFFSET_MS + at_ms) / 1000,
-             (int)((OFFSET_MS + at_ms) % 1000));
-    add_field(request, is_end, "zone", "uploads");
-    add_field(request, is_end, "request_id", id);
-    add_field(request, is_end, "msec", msec);
-    add_field(request, is_end, "protocol", "HTTP/1.1");
-    if (is_end) {
-        add_field(request, is_end, "request_time", "0.001");
-    } else {
-        assert_int_equal(request_add(request, "UPLOAD_PROGRESS_EVENT", "start"),
-                         0);
-    }
-}
-
-static void
-tell(struct fixture *f, const char *name, const struct step *step)
-{
-    char *text = strdup(step->fields);
-    bool is_end = strstr(text, "status=") != NULL;
-    struct request request;
-    struct event event;
-    char *at = text;
-    char *field;
-
-    request_init(&request);
-    while ((field = strsep(&at, ";")) != NULL) {
-        char *equals = strchr(field, '=');
-
-        field += strspn(field, " ");
-        *equals = '\0';
-        add_field(&request, is_end, field, equals + 1);
-    }
-    add_usual(&request, is_end, step->attempt, step->at_ms);
-    ASSERT_THAT(name, (is_end ? event_from_log(&request, &event)
-                              : event_from_params(&request, &event)) == NULL);
-    uploads_event(f->uploads, &event, step->at_ms);
-    free(text);
-}
-
-static const char *const state_names[] = {
-    [UPLOAD_STARTING] = "starting",
-    [UPLOAD_UPLOADING] = "uploading",
-    [UPLOAD_DONE] = "done",
-    [UPLOAD_ERROR] = "error",
-};
-
-static const char *
-describe(const struct progress *p)
-{
-    static char text[256];
-    char size[24] = "?";
-    int len;
-
-    if (p->size_bytes >= 0) {
-        snprintf(size, sizeof(size), "%" PRId64, p->size_bytes);
-    }
-    len =
-        snprintf(text, sizeof(text), "%s %s %" PRId64 "/%s %" PRId64 " pieces",
-                 state_names[p->state], phase_name(p->phase), p->received_bytes,
-                 size, p->pieces.count);
-    for (int i = 0; i < p->pieces.missing_count; i++) {
-        len += snprintf(text + len, sizeof(text) - (size_t)len,
-                        " [%" PRId64 ",%" PRId64 ")", p->pieces.missing[i][0],
-                        p->pieces.missing[i][1]);
-    }
-    if (p->pieces.in_pieces && p->pieces.resumed_bytes >= 0) {
-        len += snprintf(text + len, sizeof(text) - (size_t)len,
-                        " from %" PRId64, p->pieces.resumed_bytes);
-    }
-    if (p->state == UPLOAD_ERROR) {
-        len += snprintf(text + len, sizeof(text) - (size_t)len, " status %d%s",
-                        p->status, p->inferred ? " inferred" : "");
-    }
-    return text;
-}
-
 /* Of the scenario's ID, or of the one in front. */
 static void
 check_told(struct fixture *f, const char *name, const char *id,
@@ -507,98 +406,12 @@ test_random_order(void **state)
     }
 }
 
-/* A HEAD that does not say of which protocol it is changes nothing. */
-static void
-test_unmarked(void **state)
-{
-    static const struct step steps[] = {
-        { 1000, NULL, 1,
-          "method=PATCH; request_uri=/files/1; tus_resumable=1.0.0;"
-          " content_type=application/offset+octet-stream;"
-          " upload_offset=0; content_length=100; status=204; sent_offset=100" },
-        { 1100, NULL, 2,
-          "method=HEAD; request_uri=/files/1; status=200; sent_offset=100" },
-    };
-    struct progress progress;
-
-    tell(*state, "piece", &steps[0]);
-    tell(*state, "question", &steps[1]);
-    progress = ask_for(*state, "/files/1", 1200);
-    ASSERT_TEXT("still", progress.pieces.protocol, "tus");
-}
-
-/* What has been received survives, and the file goes on. */
-static void
-test_snapshot(void **state)
-{
-    static const struct step steps[] = {
-        { 1000, NULL, 1,
-          "id=a; method=PUT; content_range=bytes 100-199/300;"
-          " content_length=100; status=200" },
-        { 2000, NULL, 2,
-          "id=a; method=PUT; content_range=bytes 0-99/300;"
-          " content_length=100; status=200" },
-        { 3000, NULL, 3,
-          "id=a; method=PUT; content_range=bytes 200-299/300;"
-          " content_length=100; status=200" },
-    };
-    struct store_moment moment = { 1500, OFFSET_MS + 1500, "b" };
-    struct fixture *f = *state;
-    struct store_loaded loaded;
-    struct progress progress;
-    char *message = NULL;
-    char path[] = UNIT_FILE;
-    void *other = NULL;
-
-    assert_non_null(mkdtemp(path));
-    tell(f, "first", &steps[0]);
-    ASSERT_INT("save",
-               store_snapshot_save(f->store, unit_case("%s/s", path), &moment,
-                                   &message),
-               0);
-    set_up(&other);
-    ASSERT_INT("load",
-               store_snapshot_load(((struct fixture *)other)->store,
-                                   unit_case("%s/s", path), &moment, &loaded,
-                                   &message),
-               0);
-    progress = ask_for(other, "a", 1600);
-    ASSERT_TEXT("as it was", describe(&progress),
-                "uploading waiting 100/300 1 pieces [0,100) [200,300)");
-    tell(other, "second", &steps[1]);
-    tell(other, "third", &steps[2]);
-    progress = ask_for(other, "a", 3100);
-    ASSERT_TEXT("goes on", describe(&progress), "done done 300/300 3 pieces");
-    tear_down(&other);
-    unlink(unit_case("%s/s", path));
-    rmdir(path);
-}
-
-/* What a file takes is given back with it. */
-static void
-test_memory(void **state)
-{
-    static const struct step step = {
-        1000, NULL, 1,
-        "id=a; method=PUT; content_range=bytes 100-199/300;"
-        " content_length=100; status=403"
-    };
-    struct fixture *f = *state;
-
-    tell(f, "refused", &step);
-    ASSERT_THAT("it takes some", store_zone_used(f->store, 0) > 0);
-    tick_until(f, 1000 + TTL_MS, 2000 + TTL_MS);
-    ASSERT_INT("swept", store_zone_used(f->store, 0), 0);
-    ASSERT_INT("swept", store_upload_count(f->store), 0);
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        UPLOADS_TEST(test_scenarios), UPLOADS_TEST(test_random_order),
-        UPLOADS_TEST(test_unmarked),  UPLOADS_TEST(test_snapshot),
-        UPLOADS_TEST(test_memory),
+        UPLOADS_TEST(test_scenarios),
+        UPLOADS_TEST(test_random_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
