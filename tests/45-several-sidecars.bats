@@ -3,17 +3,19 @@
 # answered, and what is lost when one of them dies.
 
 load helper
+load pieces
 bats_require_minimum_version 1.5.0
 
-# Three daemons behind the nginx of helper.bash. The ports for log lines and
-# the folders are those of the snippets, moved to the test's own.
+# three_start [APPLICATION]: three daemons behind the nginx of helper.bash. The
+# ports for log lines and the folders are those of the snippets, moved to the test's
+# own.
 three_start() {
     local i
 
     site_ports
     site_write
-    app_start
-    sed -i -E 's#upload-progress/(http|server|location)\.conf#several-sidecars/\1.conf#' \
+    "${1:-app_start}"
+    sed -i -E 's#upload-progress/(http|server|location|location-pieces)\.conf#several-sidecars/\1.conf#' \
         "$SITE/conf/nginx.conf"
     sed -i -e "s|127\.0\.0\.1:4515|127.0.0.1:$((PORT + 8))|" \
         -e "s|127\.0\.0\.1:4516|127.0.0.1:$((PORT + 9))|" \
@@ -51,6 +53,7 @@ one_kill() {
 teardown() {
     local pid status=0
 
+    end_processes "${BACKEND_PID:-}"
     for pid in "${PIDS[@]}"; do
         [ -n "$pid" ] || continue
         kill -CONT "$pid"
@@ -234,6 +237,157 @@ start_reaches() {
     node "$CLIENT/upload.mjs" --url="$URL" --ids=other1,other2,other3 --bytes=600000 \
         --rate=400000 --lag=unchecked
     nothing_but_connects
+}
+
+# Three daemons, files in pieces; each can be asked by itself at /of/NUMBER. Starts and
+# probes are logged, with what their daemon is chosen by.
+three_pieces_start() {
+    local i
+
+    SITE_SNIPPET=location-pieces.conf
+    SITE_LOCATION=$PIECES_PROXY
+    SITE_HTTP="log_format placed '\$upload_place \$upstream_addr';"
+    SITE_SERVER=
+    for i in 1 2 3; do
+        SITE_SERVER+="location = /of/$i {
+            include upload-progress/probe-params.conf;
+            fastcgi_pass unix:$BATS_TEST_TMPDIR/site/run-$i/requests.sock;
+        }"
+    done
+    three_start three_pieces_app
+}
+
+three_pieces_app() {
+    sed -i -e "s|log_subrequest off;|log_subrequest on; access_log $SITE/log/starts placed;|" \
+        -e "s|access_log off;|access_log $SITE/log/probes placed;|" \
+        "$SITE"/conf/several-sidecars/{server,probe}.conf
+    pieces_backend_start
+}
+
+# told_by NUMBER ID FIELD
+told_by() {
+    curl -sS "$URL/of/$1?X-Progress-ID=$2" | field "$3"
+}
+
+# Starts that were told, then all of them and the probes: what each was placed by, and
+# which daemon was the first to be asked.
+placed() {
+    # What is too small to be told of, or has not begun, has no address.
+    sed -n 's/ unix:\([^ ,]*\).*/ \1/p' "$SITE/log/starts" "${@/#/$SITE/log/}"
+}
+
+# of_one CLIENT SCENARIO IDS: the progress is right, and all of it is one daemon's.
+of_one() {
+    : > "$SITE/log/starts"
+    : > "$SITE/log/probes"
+    run_client "$1" "$2" --ids="$3"
+    [ "$(placed | wc -l)" -ge 5 ]
+    [ "$(placed probes | sort -u | wc -l)" -eq 1 ]
+}
+
+@test "three sidecars: the pieces of a file are told to one of them" {
+    local ids
+    three_pieces_start
+    for ids in header query; do
+        of_one range plain "$ids"
+        of_one range parallel "$ids"
+    done
+    of_one tus abort header
+    of_one draft plain header
+    # Without a progress ID, by the session's and by the upload's path.
+    of_one session plain none
+    of_one tus plain none
+    of_one draft-unknown plain none
+    nothing_but_connects
+}
+
+# placed_alike ID URI [HEADER]: a piece without a progress ID goes where the probe
+# does that asks for what it is known by.
+placed_alike() {
+    local of=$1 uri=$2
+
+    : > "$SITE/log/starts"
+    : > "$SITE/log/probes"
+    curl -sS -o /dev/null -X PATCH -H 'Expect:' -H 'Content-Type: application/offset+octet-stream' \
+        -H 'Tus-Resumable: 1.0.0' -H 'Upload-Offset: 0' -H "${3:-X-None: 1}" \
+        --data-binary "@$(make_file 9000)" "$URL$uri"
+    curl -sS -o /dev/null "$URL/progress?X-Progress-ID=$of"
+    wait_until told_and_asked
+    [ "$(placed | wc -l)" -eq 1 ]
+    [ "$(placed probes | sort -u | wc -l)" -eq 1 ] || {
+        placed probes
+        return 1
+    }
+}
+
+told_and_asked() {
+    [ -s "$SITE/log/starts" ] && [ -s "$SITE/log/probes" ]
+}
+
+@test "three sidecars: which of them a piece without an ID is told to" {
+    three_pieces_start
+    placed_alike /upload/abc /upload/abc
+    placed_alike %2Fupload%2Fabc /upload/abc
+    placed_alike %2fupload%2fabc%2f /upload/abc/
+    placed_alike %2Fupload%2Fx%2Babc '/upload/x+abc?sent=1'
+    placed_alike %2Fupload%2Fx%2520abc /upload/x%20abc
+    placed_alike '/upload/pond?patch=abc' '/upload/pond?patch=abc'
+    placed_alike %2Fupload%2Fpond%3Fpatch%3Dabc '/upload/pond?more=1&patch=abc'
+    placed_alike 12345-a_bin '/upload?flowChunkNumber=1&flowIdentifier=12345-a_bin'
+    placed_alike 12345-a_bin '/upload?resumableIdentifier=12345-a_bin&resumableChunkNumber=1'
+    placed_alike abc '/upload?dzuuid=abc'
+    placed_alike abc '/upload?qquuid=abc'
+    placed_alike s-1 /upload/abc 'Session-ID: s-1'
+    placed_alike s-1 /upload/abc 'X-Session-ID: s-1'
+    # With a progress ID all else is of no matter.
+    placed_alike mine /upload/abc 'X-Progress-ID: mine'
+    placed_alike a%20b '/upload/abc?X-Progress-ID=a%20b' 'Session-ID: s-1'
+    # But an ID is placed as it was sent.
+    run ! placed_alike a%20b /upload/abc 'X-Progress-ID: a b'
+}
+
+# piece ID FIRST LAST TOTAL [RATE]: of a file of nothing but zeros.
+piece() {
+    curl -sS --fail -o /dev/null -T "$(make_file $(($3 - $2 + 1)))" --limit-rate "${5:-100M}" \
+        -H "Content-Range: bytes $2-$3/$4" "$URL/upload/range?file=$1&X-Progress-ID=$1"
+}
+
+has_moved() {
+    [ "$(told_by "$1" "$2" received)" -gt "$3" ]
+}
+
+@test "three sidecars: the one that has a file in pieces is killed" {
+    local i holder=
+    three_pieces_start
+    piece file 0 299999 1200000
+    piece file 600000 899999 1200000
+    # Each has been told of what has come.
+    for i in 1 2 3; do
+        wait_until has_moved "$i" file 599999
+    done
+    piece file 300000 599999 1200000 100k 3>&- &
+    SLOW+=($!)
+    wait_until moves_beyond file 600000
+    for i in 1 2 3; do
+        [ "$(told_by "$i" file received)" -eq 600000 ] || holder+=$i
+    done
+    [ ${#holder} -eq 1 ]
+    one_kill "$holder"
+    # Another one goes on from there: it knows the pieces, but not the one under way.
+    [ "$(probe file detail | field received)" -eq 600000 ]
+    wait "${SLOW[0]}"
+    wait_until moves_beyond file 899999
+    piece file 900000 1199999 1200000 200k 3>&- &
+    SLOW[0]=$!
+    wait_until moves_beyond file 900000
+    wait "${SLOW[0]}"
+    wait_until state_is file done
+    [ "$(probe file detail | field received)" -eq 1200000 ]
+    nothing_but_connects
+}
+
+moves_beyond() {
+    [ "$(probe "$1" detail | field received)" -gt "$2" ]
 }
 
 @test "two hosts: a probe finds an upload that came to the other" {

@@ -30,29 +30,35 @@ teardown() {
     return $status
 }
 
+# What a backend that tells clients where their uploads are needs of nginx.
+PIECES_PROXY="proxy_set_header Host \$http_host; proxy_set_header X-Forwarded-Host \$http_host;
+    proxy_set_header X-Forwarded-Proto \$scheme; proxy_http_version 1.1;"
+
+# The backend, in place of helper.bash's application.
+pieces_backend_start() {
+    node "$CLIENT/pieces-backend.mjs" "$APP_PORT" "$BATS_TEST_TMPDIR/backend" \
+        > "$BATS_TEST_TMPDIR/backend.log" 2>&1 3>&- &
+    BACKEND_PID=$!
+    SECONDS_MAX=30 wait_until grep -qx ready "$BATS_TEST_TMPDIR/backend.log"
+}
+
 # The site: what is below /upload is buffered by nginx, below /upload-stream not.
 pieces_start() {
-    local proxy="proxy_set_header Host \$http_host; proxy_set_header X-Forwarded-Host \$http_host;
-        proxy_set_header X-Forwarded-Proto \$scheme; proxy_http_version 1.1;"
-
     site_ports
     RELAY_PORT=$((PORT + 7))
     DRIVER_PORT=$((PORT + 8))
-    SITE_LOCATION=$proxy
+    SITE_LOCATION=$PIECES_PROXY
     SITE_SNIPPET=location-pieces.conf
     SITE_SERVER="location /upload-stream {
             include upload-progress/location-pieces.conf;
             proxy_pass http://127.0.0.1:$APP_PORT;
             client_max_body_size 64m;
             proxy_request_buffering off;
-            $proxy
+            $PIECES_PROXY
         }
         location / { proxy_pass http://127.0.0.1:$APP_PORT; }"
     site_write
-    node "$CLIENT/pieces-backend.mjs" "$APP_PORT" "$BATS_TEST_TMPDIR/backend" \
-        > "$BATS_TEST_TMPDIR/backend.log" 2>&1 3>&- &
-    BACKEND_PID=$!
-    SECONDS_MAX=30 wait_until grep -qx ready "$BATS_TEST_TMPDIR/backend.log"
+    pieces_backend_start
     daemon_start
     nginx_start
 }
