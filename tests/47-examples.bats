@@ -3,6 +3,7 @@
 # its paths, ports and user, and used.
 
 load helper
+load pieces
 bats_require_minimum_version 1.5.0
 
 EXAMPLES=$BATS_TEST_DIRNAME/../nginx-snippets/examples
@@ -44,7 +45,7 @@ example_write() {
 
     site_ports
     site_write
-    app_start
+    "${APPLICATION:-app_start}"
     mkdir "$SITE/html"
     cp /etc/nginx/mime.types "$SITE/conf/"
     moved "$EXAMPLES/$1.conf" > "$SITE/conf/nginx.conf"
@@ -114,6 +115,46 @@ half_way() {
 
 is_over() {
     [ "$(probe "$1" '' "http://127.0.0.1:$((PORT + 7))")" = $'{ "state" : "done" }\r' ]
+}
+
+@test "resumable uploads to a tus server" {
+    APPLICATION=pieces_backend_start
+    example_start resumable
+    check
+    PREFIX=/files pieces tus plain parallel abort fail resume
+    # A file that is one piece, which breaks off: what has come is kept.
+    location=$(tus POST 'Upload-Length: 3000000' "$URL/files/tus" | sed -n 's/^location: //Ip' | tr -d '\r')
+    run -28 tus_piece 0 --limit-rate 500k --max-time 2
+    wait_until has_kept 100000
+    offset=$(kept)
+    [ "$offset" -lt 3000000 ]
+    wait_until tus_piece "$offset"
+    wait_until tus_is_done
+    no_errors
+}
+
+tus() {
+    curl -sS --fail -D - -o /dev/null -X "$1" -H 'Tus-Resumable: 1.0.0' -H "$2" "${@:3}"
+}
+
+# tus_piece OFFSET [OPTION...]: all from there on.
+tus_piece() {
+    tail -c +$(($1 + 1)) "$(make_file 3000000)" > "$BATS_TEST_TMPDIR/rest"
+    tus PATCH "Upload-Offset: $1" -H 'Content-Type: application/offset+octet-stream' -H 'Expect:' \
+        --data-binary "@$BATS_TEST_TMPDIR/rest" "${@:2}" "$location"
+}
+
+kept() {
+    tus HEAD 'X-None: 1' --head "$location" | sed -n 's/^upload-offset: \([0-9]*\).*/\1/Ip'
+}
+
+has_kept() {
+    [ "$(kept)" -gt "$1" ]
+}
+
+tus_is_done() {
+    [ "$(probe "/${location#http://*/}" detail | field received)" = 3000000 ] &&
+        state_is "/${location#http://*/}" done
 }
 
 @test "a container beside nginx: another mount namespace" {

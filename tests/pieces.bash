@@ -75,24 +75,18 @@ run_client() {
         --probes="$PROBES" ${WIRE:+--wire="$WIRE"} "$@"
 }
 
-# pieces CLIENT SCENARIO...: each scenario with each way to have an ID.
+# pieces CLIENT SCENARIO...: each scenario with each way to have an ID, below PREFIX.
 pieces() {
     local client=$1 scenario status=0
 
     shift
     for scenario; do
-        run_client "$client" "$scenario" || status=1
+        run_client "$client" "$scenario" ${PREFIX:+--prefix="$PREFIX"} || status=1
     done
     return $status
 }
 
 # The same where nginx does not buffer.
 pieces_streamed() {
-    local client=$1 scenario status=0
-
-    shift
-    for scenario; do
-        run_client "$client" "$scenario" --prefix=/upload-stream || status=1
-    done
-    return $status
+    PREFIX=/upload-stream pieces "$@"
 }

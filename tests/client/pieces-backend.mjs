@@ -5,7 +5,7 @@
 //   PREFIX/range, /session, /draft, /filepond, /resumable, /flow, /plupload,
 //   /dropzone, /fineuploader          see pieces-stores.mjs
 //
-// PREFIX is /upload or /upload-stream, as nginx has both. What tests say and ask:
+// PREFIX is /upload or /upload-stream, as nginx has both, or /files of an example. What tests say and ask:
 //
 //   /control?fail=STATUS&piece=N   the Nth piece from now is read and answered so
 //   /control?slow=MS               each piece is answered so much later
@@ -23,7 +23,7 @@ import * as esbuild from 'esbuild';
 import { STORES } from './pieces-stores.mjs';
 
 const [port, folder] = process.argv.slice(2);
-const PREFIXES = ['/upload', '/upload-stream'];
+const PREFIXES = ['/upload', '/upload-stream', '/files'];
 const PAGES = new URL('./pages/', import.meta.url).pathname;
 const require = createRequire(import.meta.url);
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css' };

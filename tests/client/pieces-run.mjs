@@ -10,7 +10,7 @@
 //              goes on; parallel-abort, parallel-fail, parallel-resume
 //   ids        which of the client's ways to have a progress ID; all without it
 //   nginx, relay-port, backend  URL, port, URL
-//   prefix     /upload or /upload-stream
+//   prefix     /upload; others, where nginx does not buffer: /upload-stream, /files
 //   driver     chromedriver's URL, for pages
 //   folder     for what is kept between two processes
 //   probes     1: ask for the progress all the time; self: ask one that knows it, which

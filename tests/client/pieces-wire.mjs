@@ -24,7 +24,7 @@ function form(value) {
         .replace(/\b\d+\b(?!\.)/g, 'N')
         // How many there are depends on the moment.
         .replace(/N-N\/N(,N-N\/N)+/, 'N-N/N')
-        .replace(/\bupload-stream\b/g, 'upload');
+        .replace(/\b(upload-stream|files)\b/g, 'upload');
 }
 
 function urlForm(record) {
