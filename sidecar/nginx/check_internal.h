@@ -98,7 +98,10 @@ void check_http_logs(struct check *check);
 /* Whether a location is one that tells us of uploads: "start", "body". */
 const char *check_event(const struct nginx_node *location);
 
-/* Whether a mirror directive is meant for us; the event, or NULL. */
+/*
+ * Whether a mirror directive is meant for us; the event, "piece" for the start
+ * of a piece of a file, or NULL.
+ */
 const char *check_mirror_event(const struct nginx_node *mirror,
                                const struct nginx_node *server);
 
@@ -106,12 +109,24 @@ const char *check_mirror_event(const struct nginx_node *mirror,
 void check_target(struct check *check, const struct nginx_node *location,
                   const struct nginx_node *mirror);
 
+/* Whether a location of ours passes what pieces of files are known by. */
+bool check_tells_pieces(const struct nginx_node *location);
+
 /* Rewrites of a server that mirrored requests go through. */
 void check_rewrites(struct check *check, const struct nginx_node *server,
                     const char *uri);
 
 /* Tests like "if (!-f FILE)" of a block for our pid file. */
 void check_pid_tests(struct check *check, const struct nginx_node *location);
+
+/* Pieces of files. */
+
+/* Whether a block is meant to take them, by its mirrors or log lines. */
+bool check_takes_pieces(const struct check *check,
+                        const struct nginx_node *block);
+
+/* The mirrors of a tracked location that takes them. */
+void check_pieces(struct check *check, const struct nginx_node *location);
 
 /* Unbuffered uploads by HTTP/2. */
 void check_buffering(struct check *check, const struct nginx_node *location);

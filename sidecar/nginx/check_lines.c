@@ -8,6 +8,7 @@
 #include "log.h"
 
 const char filter_tracked[] = "$upload_progress_tracked";
+const char filter_pieces[] = "$upload_progress_piece";
 const char filter_redirected[] = "$upload_progress_redirected";
 
 /* The part "server=..." of "syslog:..."; to be freed, or NULL. */
@@ -92,15 +93,40 @@ is_our_format(const struct nginx_node *format)
     return has_id && has[0] && has[1];
 }
 
-/* The log_format of that name, or for NULL the first of ours; or NULL. */
+/* Without the method the daemon looks at nothing that tells of pieces. */
+static bool
+is_format_of_pieces(const struct nginx_node *format)
+{
+    bool has = false;
+
+    for (int i = 2; i < format->count && !has; i++) {
+        has = strncmp(format->args[i], "method=\"$", 9) == 0 ||
+              strstr(format->args[i], " method=\"$") != NULL;
+    }
+    return has && is_our_format(format);
+}
+
 static const struct nginx_node *
 find_format(const struct check *check, const char *name)
 {
     const struct nginx_node *c = check->http->children;
 
     while (c != NULL && (!nginx_is(c, "log_format") || c->count < 3 ||
-                         (name != NULL ? strcmp(c->args[1], name) != 0
-                                       : !is_our_format(c)))) {
+                         strcmp(c->args[1], name) != 0)) {
+        c = c->next;
+    }
+    return c;
+}
+
+/* The first of ours, for pieces of files or for others, or NULL. */
+static const struct nginx_node *
+find_our_format(const struct check *check, bool of_pieces)
+{
+    const struct nginx_node *c = check->http->children;
+
+    while (c != NULL &&
+           (!nginx_is(c, "log_format") || c->count < 3 || !is_our_format(c) ||
+            is_format_of_pieces(c) != of_pieces)) {
         c = c->next;
     }
     return c;
@@ -113,6 +139,21 @@ line_has_format(const struct check *check, const struct nginx_node *log)
         log->count > 2 ? find_format(check, log->args[2]) : NULL;
 
     return format != NULL && is_our_format(format);
+}
+
+bool
+line_has_pieces(const struct check *check, const struct nginx_node *log)
+{
+    const struct nginx_node *format =
+        log->count > 2 ? find_format(check, log->args[2]) : NULL;
+
+    return format != NULL && is_format_of_pieces(format);
+}
+
+bool
+lines_have_pieces(const struct check *check)
+{
+    return find_our_format(check, true) != NULL;
 }
 
 bool
@@ -194,12 +235,22 @@ our_line(const struct check *check, const char *name, const char *rest)
 }
 
 char *
-line_of_end(const struct check *check, const char *filter)
+line_of_end(const struct check *check, const struct nginx_node *block,
+            const char *filter)
 {
-    const struct nginx_node *format = find_format(check, NULL);
-    char *rest =
-        alloc_format("%s if=%s", format ? format->args[1] : "upload_progress",
-                     filter[0] != '\0' ? filter : filter_tracked);
+    bool pieces = strcmp(filter, filter_redirected) != 0 &&
+                  check_takes_pieces(check, block);
+    const struct nginx_node *own_format = find_our_format(check, pieces);
+    const struct nginx_node *format = own_format == NULL && !pieces
+                                          ? find_our_format(check, true)
+                                          : own_format;
+    const char *usual = pieces ? filter_pieces : filter_tracked;
+    bool own = filter[0] != '\0' && strcmp(filter, filter_tracked) != 0;
+    char *rest = alloc_format("%s if=%s",
+                              format   ? format->args[1]
+                              : pieces ? "upload_progress_pieces"
+                                       : "upload_progress",
+                              own ? filter : usual);
     char *line = our_line(check, "access_log", rest);
 
     free(rest);

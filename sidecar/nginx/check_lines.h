@@ -6,6 +6,7 @@
 
 /* The variables that select what is told of. */
 extern const char filter_tracked[];    /* in tracked locations */
+extern const char filter_pieces[];     /* in those that take pieces of files */
 extern const char filter_redirected[]; /* where they lead to */
 
 /* Whether a log line is meant for us: by address, tag or format. */
@@ -16,6 +17,12 @@ bool line_reaches_us(const struct check *check, const struct nginx_node *log);
 
 /* Whether it has a format that has all that the daemon needs. */
 bool line_has_format(const struct check *check, const struct nginx_node *log);
+
+/* Whether the format has what pieces of files are known by. */
+bool line_has_pieces(const struct check *check, const struct nginx_node *log);
+
+/* Whether there is a log_format that has. */
+bool lines_have_pieces(const struct check *check);
 
 /* Whether it carries the key, if there has to be one. */
 bool line_has_key(const struct check *check, const struct nginx_node *log);
@@ -32,8 +39,9 @@ char *line_address(const struct nginx_node *log);
 /* The most verbose level of an error_log, as in syslog(3). */
 int line_level(const struct nginx_node *log);
 
-/* The lines as they have to be; to be freed. */
-char *line_of_end(const struct check *check, const char *filter);
+/* The lines as they have to be in a block; to be freed. */
+char *line_of_end(const struct check *check, const struct nginx_node *block,
+                  const char *filter);
 char *line_of_spool(const struct check *check, const char *level);
 
 /* The lines of the site itself that hold in a block. */

@@ -10,6 +10,7 @@ static const char here_variable[] = "$upload_progress_here";
 /* What a location has of tracking, inherited or not. */
 struct parts {
     struct node_list starts; /* mirror directives for us */
+    struct node_list pieces;
     struct node_list bodies;
     int other_mirrors;
     bool here;   /* says itself that it tracks; that is not inherited */
@@ -89,8 +90,9 @@ find_parts(const struct check *check, const struct nginx_node *location)
         if (event == NULL) {
             parts.other_mirrors++;
         } else {
-            check_add(strcmp(event, "body") == 0 ? &parts.bodies
-                                                 : &parts.starts,
+            check_add(strcmp(event, "body") == 0    ? &parts.bodies
+                      : strcmp(event, "piece") == 0 ? &parts.pieces
+                                                    : &parts.starts,
                       mirror);
         }
     }
@@ -102,7 +104,7 @@ find_parts(const struct check *check, const struct nginx_node *location)
 static bool
 has_mirror(const struct parts *parts)
 {
-    return parts->starts.count + parts->bodies.count > 0;
+    return parts->starts.count + parts->pieces.count + parts->bodies.count > 0;
 }
 
 static bool
@@ -113,14 +115,14 @@ mirrors_body(const struct nginx_node *location)
 
 /* Those of outer levels would be replaced, so they are repeated. */
 static char *
-mirror_to_add(const struct nginx_node *location, bool with_body)
+mirror_to_add(const struct nginx_node *location, const char *event)
 {
+    bool with_body = strcmp(event, "body") == 0;
     struct buffer out = BUFFER_INIT;
     const struct nginx_node *other = NULL;
     char *text;
 
-    buffer_printf(&out, "add: mirror /upload-progress/%s;",
-                  with_body ? "body" : "start");
+    buffer_printf(&out, "add: mirror /upload-progress/%s;", event);
     if (nginx_level(location, "mirror") != location) {
         other = nginx_holding(location, "mirror");
     }
@@ -144,12 +146,14 @@ check_no_mirror(struct check *check, const struct nginx_node *location,
                 const struct parts *parts, const char *name)
 {
     const struct nginx_node *off = nginx_holding(location, "mirror");
+    const char *start = check_takes_pieces(check, location) ? "piece" : "start";
     bool with_body = parts->other_mirrors > 0 && mirrors_body(location);
 
     if (nginx_says(off, "off") && off->parent == location) {
         check_report(check, FINDING_WARN, off,
                      alloc_format("change it to: mirror "
-                                  "/upload-progress/start;%s",
+                                  "/upload-progress/%s;%s",
+                                  start,
                                   mirrors_body(location)
                                       ? " mirror_request_body off;"
                                       : ""),
@@ -158,8 +162,8 @@ check_no_mirror(struct check *check, const struct nginx_node *location,
                      name);
     } else {
         check_report(check, FINDING_WARN, location,
-                     mirror_to_add(location, with_body),
-                     "no \"mirror /upload-progress/start;\" in %s", name);
+                     mirror_to_add(location, with_body ? "body" : start),
+                     "no \"mirror /upload-progress/%s;\" in %s", start, name);
     }
 }
 
@@ -172,7 +176,7 @@ check_mirror_body(struct check *check, const struct nginx_node *location,
     const struct nginx_node *own = nginx_child(location, "mirror_request_body");
 
     if (wanted == mirrors_body(location) ||
-        (wanted && parts->starts.count > 0)) {
+        (wanted && parts->starts.count + parts->pieces.count > 0)) {
         return;
     }
     check_report(check, FINDING_WARN, own != NULL ? own : location,
@@ -190,14 +194,16 @@ static void
 check_mirror(struct check *check, const struct nginx_node *location,
              const struct parts *parts, const char *name)
 {
-    const struct node_list *lists[2] = { &parts->starts, &parts->bodies };
+    const struct node_list *lists[3] = { &parts->starts, &parts->pieces,
+                                         &parts->bodies };
 
     if (!has_mirror(parts)) {
         check_no_mirror(check, location, parts, name);
         return;
     }
     check_mirror_body(check, location, parts, name);
-    for (int i = 0; i < 2; i++) {
+    check_pieces(check, location);
+    for (int i = 0; i < 3; i++) {
         for (int j = 0; j < lists[i]->count; j++) {
             check_target(check, location, lists[i]->nodes[j]);
             check_rewrites(check, nginx_server(location),
@@ -290,7 +296,8 @@ check_location(struct check *check, const struct nginx_node *location,
                      "nothing takes the length of the headers down in %s",
                      name);
     }
-    check_logs(check, location, parts->here || parts->starts.count > 0);
+    check_logs(check, location,
+               parts->here || parts->starts.count + parts->pieces.count > 0);
     check_led(check, location);
     check_inner(check, location);
     check_buffering(check, location);

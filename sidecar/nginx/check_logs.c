@@ -9,7 +9,8 @@
 
 /* Tells of a line that is meant for us and does not reach us. */
 static void
-check_address(struct check *check, const struct nginx_node *log)
+check_address(struct check *check, const struct nginx_node *block,
+              const struct nginx_node *log)
 {
     const char *level = log->count > 2 ? log->args[2] : "warn";
     char *names;
@@ -20,13 +21,14 @@ check_address(struct check *check, const struct nginx_node *log)
     }
     names = check_listen_names(check, LISTEN_SYSLOG);
     address = line_address(log);
-    check_report(check, FINDING_WARN, log,
-                 check_advice("change it to",
-                              nginx_is(log, "access_log")
-                                  ? line_of_end(check, line_option(log, "if="))
-                                  : line_of_spool(check, level)),
-                 "\"%s\" sends lines to %s, upload-progressd takes them at %s,",
-                 log->args[0], address ? address : log->args[1], names);
+    check_report(
+        check, FINDING_WARN, log,
+        check_advice("change it to",
+                     nginx_is(log, "access_log")
+                         ? line_of_end(check, block, line_option(log, "if="))
+                         : line_of_spool(check, level)),
+        "\"%s\" sends lines to %s, upload-progressd takes them at %s,",
+        log->args[0], address ? address : log->args[1], names);
     free(address);
     free(names);
 }
@@ -49,22 +51,51 @@ find_end_line(const struct check *check, const struct nginx_node *block,
     return found;
 }
 
+/* Whether something was wrong with it. */
+static bool
+check_pieces_line(struct check *check, const struct nginx_node *block,
+                  const struct nginx_node *log)
+{
+    bool formatted = line_has_pieces(check, log);
+
+    if (line_is_redirected(log) || !check_takes_pieces(check, block) ||
+        (formatted && strcmp(line_option(log, "if="), filter_tracked) != 0)) {
+        return false;
+    }
+    check_report(
+        check, FINDING_WARN, log,
+        lines_have_pieces(check)
+            ? check_advice("change it to",
+                           line_of_end(check, block, line_option(log, "if=")))
+            : alloc_string("take the log_format upload_progress_pieces of "
+                           "upload-progress/variables.conf"),
+        formatted ? "\"access_log\" to upload-progressd leaves out pieces of "
+                    "files without a progress ID,"
+                  : "the format of \"access_log\" to upload-progressd lacks "
+                    "what pieces of files are known by,");
+    return true;
+}
+
 static void
-check_end_line(struct check *check, const struct nginx_node *log)
+check_end_line(struct check *check, const struct nginx_node *block,
+               const struct nginx_node *log)
 {
     if (!line_has_format(check, log)) {
-        check_report(check, FINDING_WARN, log,
-                     check_advice("change it to",
-                                  line_of_end(check, line_option(log, "if="))),
-                     "the format of \"access_log\" to upload-progressd lacks "
-                     "the ID, the request ID or the status,");
+        check_report(
+            check, FINDING_WARN, log,
+            check_advice("change it to",
+                         line_of_end(check, block, line_option(log, "if="))),
+            "the format of \"access_log\" to upload-progressd lacks "
+            "the ID, the request ID or the status,");
+    } else if (check_pieces_line(check, block, log)) {
+        return;
     } else if (!line_has_key(check, log)) {
         check_report(check, FINDING_WARN, log,
                      alloc_string("add: key=\"$upload_progress_key\" to its "
                                   "log_format"),
                      "\"access_log\" to upload-progressd lacks the key,");
     } else {
-        check_address(check, log);
+        check_address(check, block, log);
     }
 }
 
@@ -91,12 +122,13 @@ report_off(struct check *check, const struct nginx_node *block,
         beside = nginx_again(beside);
     }
     if (off->parent != block) {
-        advice =
-            line_to_add(check, block, "access_log", line_of_end(check, filter));
+        advice = line_to_add(check, block, "access_log",
+                             line_of_end(check, block, filter));
     } else {
         advice = beside != NULL
                      ? alloc_string("take it out")
-                     : check_advice("change it to", line_of_end(check, filter));
+                     : check_advice("change it to",
+                                    line_of_end(check, block, filter));
     }
     check_report(check, FINDING_WARN, off->parent == block ? off : block,
                  advice, "\"access_log off\" silences the end of uploads in %s",
@@ -114,12 +146,13 @@ check_end(struct check *check, const struct nginx_node *block,
     if (off != NULL) {
         report_off(check, block, off, name, filter);
     } else if ((line = find_end_line(check, block, says_here)) != NULL) {
-        check_end_line(check, line);
+        check_end_line(check, block, line);
     } else {
-        check_report(
-            check, FINDING_WARN, block,
-            line_to_add(check, block, "access_log", line_of_end(check, filter)),
-            "no \"access_log\" line tells the end of uploads in %s", name);
+        check_report(check, FINDING_WARN, block,
+                     line_to_add(check, block, "access_log",
+                                 line_of_end(check, block, filter)),
+                     "no \"access_log\" line tells the end of uploads in %s",
+                     name);
     }
     free(name);
 }
@@ -168,7 +201,7 @@ check_spool(struct check *check, const struct nginx_node *block)
             check_advice("change it to", line_of_spool(check, log->args[2])),
             "\"error_log\" to upload-progressd lacks the key,");
     } else {
-        check_address(check, log);
+        check_address(check, block, log);
     }
     free(name);
 }

@@ -48,6 +48,8 @@ fail(const char *what)
 static int
 run_dump(const char *program, const char *file, struct buffer *text)
 {
+    static const char twice[] =
+        "\"mirror_request_body\" directive is duplicate";
     const char *const args[] = { program, "-T", file ? "-c" : NULL, file,
                                  NULL };
     struct buffer said = BUFFER_INIT;
@@ -66,6 +68,13 @@ run_dump(const char *program, const char *file, struct buffer *text)
             memmem(said.data, said.len, "\"upload_progress", 16) != NULL) {
             fputs("upload-progressd: [emerg] add: include "
                   "upload-progress/http.conf; in http { }\n",
+                  stderr);
+        }
+        if (said.len > 0 &&
+            memmem(said.data, said.len, twice, sizeof(twice) - 1) != NULL) {
+            fputs("upload-progressd: [emerg] a location takes one of "
+                  "location.conf, location-pieces.conf and location-body.conf, "
+                  "and no mirror_request_body of its own\n",
                   stderr);
         }
     }

@@ -41,12 +41,25 @@ check_mirror_event(const struct nginx_node *mirror,
     const char *uri = mirror->args[1];
     const struct nginx_node *target = nginx_find_location(server, uri);
     const char *event = target != NULL ? check_event(target) : NULL;
+    const char *name = strncmp(uri, folder, sizeof(folder) - 1) == 0
+                           ? uri + sizeof(folder) - 1
+                           : NULL;
 
-    if (event == NULL && strncmp(uri, folder, sizeof(folder) - 1) == 0) {
-        event =
-            strcmp(uri + sizeof(folder) - 1, "body") == 0 ? "body" : "start";
+    if (event == NULL && name != NULL) {
+        event = strcmp(name, "body") == 0 ? "body" : "start";
+    }
+    if (event != NULL && strcmp(event, "start") == 0 &&
+        ((name != NULL && strcmp(name, "piece") == 0) ||
+         (target != NULL && check_tells_pieces(target)))) {
+        event = "piece";
     }
     return event;
+}
+
+bool
+check_tells_pieces(const struct nginx_node *location)
+{
+    return parameter(location, "UPLOAD_PROGRESS_METHOD") != NULL;
 }
 
 static int64_t
@@ -209,6 +222,26 @@ check_regexes(struct check *check, const struct nginx_node *server,
     }
 }
 
+/* A server that has other locations of server.conf cannot include it again. */
+static char *
+target_to_add(const struct nginx_node *server, const char *uri, bool named)
+{
+    const struct nginx_node *start =
+        nginx_find_location(server, "/upload-progress/start");
+
+    if (named) {
+        return alloc_string("add: scgi_param UPLOAD_PROGRESS_EVENT start; "
+                            "include upload-progress/event-params.conf; "
+                            "scgi_pass upload_progress_scgi;");
+    }
+    if (start != NULL && check_event(start) != NULL) {
+        return alloc_format("take \"location = %s\" of "
+                            "upload-progress/server.conf over",
+                            uri);
+    }
+    return alloc_string("add: include upload-progress/server.conf;");
+}
+
 void
 check_target(struct check *check, const struct nginx_node *location,
              const struct nginx_node *mirror)
@@ -221,13 +254,7 @@ check_target(struct check *check, const struct nginx_node *location,
         bool named = target != NULL && strcmp(nginx_uri(target), uri) == 0;
 
         check_report(check, FINDING_EMERG, named ? target : server,
-                     alloc_string(named
-                                      ? "add: scgi_param UPLOAD_PROGRESS_EVENT "
-                                        "start; include upload-progress/"
-                                        "event-params.conf; scgi_pass "
-                                        "upload_progress_scgi;"
-                                      : "add: include "
-                                        "upload-progress/server.conf;"),
+                     target_to_add(server, uri, named),
                      named ? "\"mirror %s\" leads to a location that does not "
                              "tell upload-progressd"
                            : "\"mirror %s\" leads to no location of this "
