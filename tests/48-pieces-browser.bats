@@ -93,3 +93,9 @@ start() {
     PROBES=0 pieces_streamed dropzone plain
     pieces_streamed resumable parallel
 }
+
+@test "libraries with forms that tell the piece elsewhere, nginx does not buffer" {
+    start
+    pieces_streamed dropzone-range plain parallel abort fail
+    pieces_streamed fineuploader-query plain parallel
+}

@@ -57,7 +57,10 @@ export const CLIENTS = {
     'plupload-raw': page('plupload', { options: { multipart: false } }),
     'plupload-offset': page('plupload', { options: { multipart: false, numbers: false } }),
     dropzone: page('dropzone'),
+    'dropzone-range': page('dropzone', { options: { ranges: true } }),
     fineuploader: page('fineuploader'),
+    'fineuploader-query': page('fineuploader', { ids: ['header', 'query', 'none'], probeId: key,
+        options: { inQuery: true } }),
 };
 
 export const CHUNK_BYTES = CHUNK;

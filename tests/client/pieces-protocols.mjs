@@ -191,9 +191,10 @@ const dropzone = {
 
 const fineuploader = {
     request: (record) => (record.method !== 'POST' ? OTHER
-        : { kind: /multipart/.test(record.headers['content-type'] ?? '') ? 'piece' : 'finish' }),
-    fields: (told, fields) => ({ ...told, key: fields.qquuid, begin: number(fields.qqpartbyteoffset),
-        total: number(fields.qqtotalfilesize) }),
+        : { kind: /multipart/.test(record.headers['content-type'] ?? '') ? 'piece' : 'finish',
+            ...(record.query.qqpartindex && fineuploader.fields({}, record.query)) }),
+    fields: (told, fields) => ('qqpartbyteoffset' in fields ? { ...told, key: fields.qquuid,
+        begin: number(fields.qqpartbyteoffset), total: number(fields.qqtotalfilesize) } : told),
     response: (record) => ({ accepted: isFine(record) }),
 };
 

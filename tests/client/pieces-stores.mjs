@@ -254,7 +254,9 @@ async function fineuploader({ req, res, folder, url }) {
         answer(res, 200, { 'Content-Type': 'application/json' }, '{"success":true}');
         return;
     }
-    const { fields, bytes } = await readForm(req);
+    const form = await readForm(req);
+    const { bytes } = form;
+    const fields = { ...Object.fromEntries(url.searchParams), ...form.fields };
 
     put(fileOf(folder, 'fineuploader', fields.qquuid), Number(fields.qqpartbyteoffset ?? 0), bytes,
         Number(fields.qqtotalfilesize ?? bytes.length));

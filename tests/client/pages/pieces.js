@@ -163,6 +163,15 @@ const LIBRARIES = {
             chunking: true, forceChunking: true, chunkSize: config.chunk, retryChunks: true, retryChunksLimit: 4,
             parallelChunkUploads: config.parallel > 1, maxFilesize: 100, createImageThumbnails: false });
 
+        if (config.ranges) {
+            // As docs/pieces.md says, for where the form cannot be read.
+            zone.on('sending', (file, xhr, form) => {
+                const begin = Number(form.get('dzchunkbyteoffset'));
+                const end = Math.min(begin + Number(form.get('dzchunksize')), file.size);
+
+                xhr.setRequestHeader('Content-Range', `bytes ${begin}-${end - 1}/${file.size}`);
+            });
+        }
         zone.on('success', () => done());
         zone.on('error', (file, message) => failed(new Error(String(message))));
         zone.addFile(chosenFile());
@@ -170,7 +179,8 @@ const LIBRARIES = {
 
     fineuploader(config, done, failed) {
         const upload = new window.qq.FineUploaderBasic({
-            request: { endpoint: withId(config, config.endpoint), customHeaders: idHeader(config) },
+            request: { endpoint: withId(config, config.endpoint), customHeaders: idHeader(config),
+                paramsInBody: !config.inQuery },
             chunking: { enabled: true, partSize: config.chunk, mandatory: true,
                 concurrent: { enabled: config.parallel > 1 },
                 success: { endpoint: withId(config, `${config.endpoint}?done=1`) } },
