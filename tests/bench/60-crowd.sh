@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the daemon has to do where very many uploads are in flight at once, and each
-# is asked for once a second.
+# is asked for once a second. Fewer at the same rate: UPLOADS=100 RATE=10000.
 . "$(dirname "$0")/lib.bash"
 
 # Each takes a descriptor of the client and two of nginx, where four workers share
@@ -8,6 +8,7 @@
 limit=$(($(ulimit -n) - 1000))
 UPLOADS=${UPLOADS:-$((limit < 10000 ? limit : 10000))}
 PROBE_S=${PROBE_S:-5}
+RATE=${RATE:-$UPLOADS}
 PROBE_CONNECTIONS=256
 
 in_flight() {
@@ -53,7 +54,7 @@ wait_until test -S "$WORK/constant.sock"
 
 # pace CASE ROUND URI RESPONDER
 pace() {
-    RESPONDER=$4 watch "$1" "$2" "$TOOLS/pace" "$PORT" "$3" crowd "$UPLOADS" "$UPLOADS" \
+    RESPONDER=$4 watch "$1" "$2" "$TOOLS/pace" "$PORT" "$3" crowd "$UPLOADS" "$RATE" \
         "$PROBE_S" $PROBE_CONNECTIONS uploading
     fields "$1" "$2" "" "$(cat "$WORK/watch")"
     row "$1" "$2" per_second "$(calc "${FIELD[right]:-0} / $PROBE_S")"
@@ -72,8 +73,8 @@ row "not probed" 1 rss_mb "$(calc "$(resident_kilobytes "$DAEMON_PID") / 1024")"
 
 echo "## Many uploads in flight"
 echo
-echo "$UPLOADS uploads in flight, each sends 1 KiB a second; clients/pace.c probes each once a"
-echo "second for $PROBE_S s, over $PROBE_CONNECTIONS kept connections, nginx with 4 workers. CPU in percent"
+echo "$UPLOADS uploads in flight, each sends 1 KiB a second; clients/pace.c probes them in turn,"
+echo "$RATE a second for $PROBE_S s, over $PROBE_CONNECTIONS kept connections, nginx with 4 workers. CPU in percent"
 echo "of one core. Latencies count from when a probe was due. A failure is an answer other"
 echo "than \"uploading\", none, or an upload that was closed. \"constant answer\": the same"
 echo "probes, answered by fastcgi-epoll of the probes' table instead of the daemon."
