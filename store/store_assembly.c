@@ -83,6 +83,12 @@ store_read_assembly(sqlite3_stmt *s, struct assembly *assembly)
                          (size_t)sqlite3_column_bytes(s, 9)) < 0) {
         return false;
     }
+    /* One that is a part of itself would never be over. */
+    if (strcmp(assembly->whole, assembly->id) == 0 ||
+        range_set_end(&assembly->received) > UPLOAD_PIECES_BYTES_MAX) {
+        range_set_release(&assembly->received);
+        return false;
+    }
     return true;
 }
 

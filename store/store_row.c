@@ -109,6 +109,13 @@ is_sound(const struct upload *upload)
             upload->socket.family == AF_INET6);
 }
 
+/* The row of a file is not also that of a piece of it. */
+static bool
+is_file_or_piece(const struct upload *upload)
+{
+    return !store_is_assembly(upload) || upload->piece_at == 0;
+}
+
 /* One that runs is looked at, one that has finished expires: none stays. */
 static bool
 is_at_one_stage(const struct upload *upload)
@@ -152,5 +159,6 @@ store_read_upload(sqlite3_stmt *s, struct upload *upload)
     }
     store_read_row(s, upload);
     return store_is_id(upload->id, id_len) && is_whole(s, upload) &&
-           is_sound(upload) && is_at_one_stage(upload);
+           is_sound(upload) && is_file_or_piece(upload) &&
+           is_at_one_stage(upload);
 }

@@ -337,6 +337,13 @@ test_refused(void **state)
         "UPDATE assembly SET base_bytes = 2305843009213693952",
         "UPDATE assembly SET received = 'text'",
         "UPDATE assembly SET received = x'80'",
+        /* Up to one byte further than files are followed. */
+        "UPDATE assembly SET received = x'00ffffffffffffffff1f'",
+        "UPDATE assembly SET whole = id",
+        /* The row of a file that is one of a piece, or of a form, too. */
+        "UPDATE upload SET piece_at = 1 WHERE id = 'file'",
+        "UPDATE upload SET piece_at = -1 WHERE id = 'file'",
+        "DELETE FROM upload WHERE id = 'file'",
     };
     struct upload row = finished(LARGE, "one", 1, 900000);
     struct upload own = finished(LARGE, "own", 1, 900000);
