@@ -28,6 +28,17 @@ assembly_resolve(struct uploads *uploads, int zone, char id[UPLOAD_ID_MAX + 1])
     return alias;
 }
 
+/* Behind what is followed a piece counts for nothing, as at the end of it. */
+static void
+move_piece(struct upload *piece, int64_t base_bytes)
+{
+    if (piece->piece_at > 0) { /* a form stays one */
+        int64_t left = UPLOAD_PIECES_BYTES_MAX + 1 - piece->piece_at;
+
+        piece->piece_at += base_bytes < left ? base_bytes : left;
+    }
+}
+
 /*
  * What a client has sent to the resource may have been told before what the
  * server has answered to the creation.
@@ -44,7 +55,7 @@ take_over(struct uploads *uploads, struct file *file, struct file *alias,
         struct upload moved = requests[i];
 
         strcpy(moved.id, file->row.id);
-        moved.piece_at += base_bytes;
+        move_piece(&moved, base_bytes);
         if (write_row(uploads, &moved, now_ms)) {
             store_upload_delete(uploads->store, requests[i].zone,
                                 requests[i].id, requests[i].attempt);

@@ -2,6 +2,8 @@
  * Files in pieces: what starts, ends and time make of them. Each step is a line
  * as nginx tells it, or the time at which the progress is asked for.
  */
+#include <sys/mman.h>
+
 #include "assembly_unit.h"
 
 enum { STEPS_MAX = 14, CHUNK = 100, CHUNKS = 16, RUNS = 300 };
@@ -284,6 +286,19 @@ static const struct scenario {
           "uploading waiting 2305843009213693950/2305843009213693951 1 pieces"
           " [2305843009213693950,2305843009213693951)",
           0, NULL } } },
+    { "a part that is found out to be one while it is under way",
+      "mine",
+      { { 1000, NULL, 1,
+          "method=PATCH; request_uri=/p/2; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=2305843009213693000; content_length=900" },
+        { 1010, NULL, 2, CREATION("/p/1", "1000; upload_concat=partial") },
+        { 1020, NULL, 3,
+          CREATION("/p/2", "2305843009213692000; upload_concat=partial") },
+        { 1100,
+          "uploading receiving 0/2305843009213693000 0 pieces"
+          " [0,2305843009213693000)",
+          0, NULL } } },
     { "the draft: an interim response, and the body breaks off",
       "/up/1",
       { { 1000, NULL, 1,
@@ -334,6 +349,30 @@ check_told(struct fixture *f, const char *name, const char *id,
     ASSERT_TEXT(name, describe(&progress), told);
 }
 
+/* Rows that the next program of the process would refuse are a finding. */
+static void
+check_snapshot(struct fixture *f, const char *name)
+{
+    static const struct store_moment moment = { .monotonic_ms = 1000,
+                                                .wall_ms = 2000,
+                                                .boot_id = "one" };
+    struct store_loaded loaded;
+    const char *why = NULL;
+    struct store *next = store_new(&why);
+    char *message = NULL;
+    int fd = memfd_create("test", MFD_CLOEXEC);
+
+    assert_non_null(next);
+    assert_int_equal(store_zone_set(next, "uploads", 1 << 20), 0);
+    ASSERT_INT(name, store_snapshot_write(f->store, fd, &moment, &message), 0);
+    ASSERT_INT(name, store_snapshot_read(next, fd, &moment, &loaded, &message),
+               0);
+    ASSERT_INT(name, loaded.uploads, store_upload_count(f->store));
+    ASSERT_INT(name, store_zone_used(next, 0), store_zone_used(f->store, 0));
+    close(fd);
+    store_free(next);
+}
+
 static void
 test_scenarios(void **state)
 {
@@ -349,6 +388,7 @@ test_scenarios(void **state)
             } else {
                 check_told(*state, name, s->id, step);
             }
+            check_snapshot(*state, name);
         }
         tear_down(state);
         set_up(state);
