@@ -106,18 +106,35 @@ assembly_add_part(struct uploads *uploads, struct file *file, const char *id,
     }
 }
 
+/* One that leads further is no file: IDs that lead to each other would stay. */
+static enum store_result
+find_whole(struct uploads *uploads, const struct file *alias)
+{
+    int zone = alias->row.zone;
+    const char *id = alias->assembly.whole;
+    struct assembly assembly;
+    struct upload row;
+    enum store_result result =
+        store_upload_get(uploads->store, zone, id, store_no_attempt, &row);
+
+    if (result == STORE_OK &&
+        store_assembly_get(uploads->store, zone, id, &assembly) == STORE_OK) {
+        result = assembly.whole[0] == '\0' ? STORE_OK : STORE_NOT_FOUND;
+        range_set_release(&assembly.received);
+    }
+    return result;
+}
+
 bool
 assembly_check_alias(struct uploads *uploads, struct file *alias,
                      int64_t now_ms)
 {
     const struct upload *row = &alias->row;
-    struct upload whole;
 
     if (alias->assembly.whole[0] == '\0') {
         return false;
     }
-    switch (store_upload_get(uploads->store, row->zone, alias->assembly.whole,
-                             store_no_attempt, &whole)) {
+    switch (find_whole(uploads, alias)) {
     case STORE_OK:
         assembly_save(uploads, alias, now_ms);
         break;

@@ -299,6 +299,18 @@ static const struct scenario {
           "uploading receiving 0/2305843009213693000 0 pieces"
           " [0,2305843009213693000)",
           0, NULL } } },
+    { "IDs that lead to each other",
+      "/a",
+      { { 1000, NULL, 1,
+          "id=/a; method=POST; request_uri=/files; tus_resumable=1.0.0;"
+          " content_length=0; status=201; sent_location=/b;"
+          " upload_length=100" },
+        { 1010, NULL, 2,
+          "id=/b; method=POST; request_uri=/files; tus_resumable=1.0.0;"
+          " content_length=0; status=201; sent_location=/a;"
+          " upload_length=100" },
+        { 50000, "starting starting 0/? 0 pieces", 0, NULL },
+        { 50000, "/b: starting starting 0/? 0 pieces", 0, NULL } } },
     { "the draft: an interim response, and the body breaks off",
       "/up/1",
       { { 1000, NULL, 1,
