@@ -63,7 +63,7 @@ take_over(struct uploads *uploads, struct file *file, struct file *alias,
     }
     free(requests);
     assembly_add_range(file, base_bytes, assembly_in_a_row(alias));
-    file->assembly.pieces += alias->assembly.pieces;
+    assembly_count_pieces(file, alias->assembly.pieces);
     assembly_revive(alias, true, now_ms);
 }
 

@@ -137,6 +137,15 @@ assembly_is_whole(const struct file *file)
                               &begin, &end);
 }
 
+/* Beyond its limit the store would not read the file again. */
+void
+assembly_count_pieces(struct file *file, int64_t pieces)
+{
+    int64_t left = UPLOAD_PIECES_BYTES_MAX - file->assembly.pieces;
+
+    file->assembly.pieces += pieces < left ? pieces : left;
+}
+
 /* What a failed piece has brought was received once. */
 void
 assembly_count(struct file *file, int64_t now_ms)

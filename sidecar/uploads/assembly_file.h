@@ -50,6 +50,9 @@ int64_t assembly_in_a_row(const struct file *file);
 
 bool assembly_is_whole(const struct file *file);
 
+/* As many pieces more have been taken. */
+void assembly_count_pieces(struct file *file, int64_t pieces);
+
 /* Has the row count what has come; it never falls. */
 void assembly_count(struct file *file, int64_t now_ms);
 

@@ -273,7 +273,7 @@ take_piece(struct file *file, const struct event *event, int64_t base_bytes,
     if (piece->last && file->row.size_bytes < 0 && !piece->partial) {
         file->row.size_bytes = offset_bytes + length;
     }
-    file->assembly.pieces++;
+    assembly_count_pieces(file, 1);
 }
 
 /* The total of what a tus server has joined. */

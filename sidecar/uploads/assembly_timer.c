@@ -18,7 +18,7 @@ assembly_piece_over(struct uploads *uploads, const struct upload *piece,
     if (file.known && piece->state == UPLOAD_DONE) {
         assembly_add_range(&file, piece->piece_at - 1,
                            assembly_live_bytes(piece));
-        file.assembly.pieces++;
+        assembly_count_pieces(&file, 1);
         if (upload_runs(&file.row) && assembly_is_whole(&file)) {
             file.row.inferred = true;
             assembly_end(uploads, &file, UPLOAD_DONE, 0, now_ms);
@@ -54,7 +54,8 @@ assembly_check(struct uploads *uploads, const struct upload *seen,
     if (assembly_open(uploads, seen->zone, seen->id, now_ms, &file)) {
         /* An event may have come since. */
         if (file.known && upload_runs(&file.row) &&
-            file.row.check_ms <= now_ms &&
+            (file.row.check_ms <= now_ms ||
+             file.row.check_ms == UPLOAD_IN_TURN) &&
             !assembly_check_alias(uploads, &file, now_ms)) {
             check_file(uploads, &file, now_ms);
         }

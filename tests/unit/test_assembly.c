@@ -407,6 +407,44 @@ test_scenarios(void **state)
     }
 }
 
+/* Rows as a snapshot may have them, though we would never come to them. */
+static void
+test_rows_at_their_limits(void **state)
+{
+    static const struct step piece = {
+        1000, NULL, 1,
+        "id=many; method=PUT; content_range=bytes 0-99/300;"
+        " content_length=100; status=201"
+    };
+    struct fixture *f = *state;
+    struct upload row = { .state = UPLOAD_UPLOADING,
+                          .size_bytes = 300,
+                          .header_bytes = -1,
+                          .started_ms = 500,
+                          .check_ms = UPLOAD_IN_TURN };
+    struct assembly many = { .id = "many",
+                             .pieces = UPLOAD_PIECES_BYTES_MAX,
+                             .resumed_bytes = -1 };
+    struct progress progress;
+    unsigned evicted;
+
+    strcpy(row.id, "many");
+    assert_int_equal(store_upload_put(f->store, &row, &evicted), STORE_OK);
+    assert_int_equal(store_assembly_put(f->store, &many), STORE_OK);
+    strcpy(row.id, "in turn");
+    assert_int_equal(store_upload_put(f->store, &row, &evicted), STORE_OK);
+    tell(f, "many", &piece);
+    progress = ask_for(f, "many", 1100);
+    ASSERT_TEXT("many", describe(&progress),
+                "uploading waiting 100/300 2305843009213693951 pieces"
+                " [100,300)");
+    check_snapshot(f, "many");
+    uploads_tick(f->uploads, 50000);
+    progress = ask_for(f, "in turn", 50100);
+    ASSERT_TEXT("in turn", describe(&progress),
+                "error error 0/300 0 pieces [0,300) status 408 inferred");
+}
+
 /* Chunks in any order, some failing, some again: against a plain array. */
 static void
 test_random_order(void **state)
@@ -464,6 +502,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         UPLOADS_TEST(test_scenarios),
         UPLOADS_TEST(test_random_order),
+        UPLOADS_TEST(test_rows_at_their_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
