@@ -17,6 +17,7 @@
 
 enum {
     STEPS_MAX = 64,
+    RANGES_DRAWN_MAX = 31,
     ZONE_BYTES = 1 << 20,
     FILE_BYTES_MAX = 1 << 18,
     PAGE_BYTES = 4096 /* SQLite's, where nothing was changed */
@@ -38,6 +39,8 @@ enum step_kind {
     STEP_RESIZE,
     STEP_COPY_PAGE,
     STEP_LATER, /* when it is read */
+    /* New ones come last: what the bytes of inputs mean stays. */
+    STEP_ASSEMBLY, /* a file in pieces */
     STEP_KINDS
 };
 
@@ -132,18 +135,16 @@ draw_id(char id[UPLOAD_ID_MAX + 1], size_t len, uint64_t seed)
     id[len] = '\0';
 }
 
-/* One attempt, as events may leave it. */
-static inline void
-add_upload(struct store *store, const struct step *step)
+/* One attempt, as events may leave it; which one is the caller's. */
+static inline struct upload
+draw_upload(const struct step *step)
 {
     uint64_t seed = step->value;
     struct upload u;
-    unsigned evicted;
 
     memset(&u, 0, sizeof(u));
     u.zone = step->which % (int)COUNT(zone_names);
     draw_id(u.id, step->a == 0 ? 1 : step->a, seed);
-    u.attempt[UPLOAD_ATTEMPT_BYTES - 1] = step->b;
     u.state = (enum upload_state)(UPLOAD_UPLOADING + step->which / 3 % 3);
     u.started_ms = draw(&seed, INT64_MAX / 8);
     u.updated_ms = draw(&seed, INT64_MAX / 8);
@@ -173,8 +174,107 @@ add_upload(struct store *store, const struct step *step)
         u.finished_ms = 1 + draw(&seed, INT64_MAX / 8);
         u.expires_ms = u.finished_ms + draw(&seed, INT64_MAX / 8);
     }
-    /* STORE_FULL where only rows that run are there. */
-    FUZZ_HOLDS(store_upload_put(store, &u, &evicted) != STORE_ERROR);
+    return u;
+}
+
+/* Returns whether it is there: only rows that run may be in the zone. */
+static inline bool
+put_upload(struct store *store, const struct upload *u)
+{
+    unsigned evicted;
+    enum store_result result = store_upload_put(store, u, &evicted);
+
+    FUZZ_HOLDS(result == STORE_OK || result == STORE_FULL);
+    return result == STORE_OK;
+}
+
+static inline void
+add_upload(struct store *store, const struct step *step)
+{
+    struct upload u = draw_upload(step);
+
+    u.attempt[UPLOAD_ATTEMPT_BYTES - 1] = step->b;
+    put_upload(store, &u);
+}
+
+/* What has come of a file: none, some ranges, or as many as there can be. */
+static inline void
+draw_ranges(struct range_set *set, unsigned count, uint64_t *seed)
+{
+    int64_t at = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        int64_t begin = draw(seed, UPLOAD_PIECES_BYTES_MAX - 1);
+        int64_t length = draw(seed, UPLOAD_PIECES_BYTES_MAX - begin);
+
+        if (length > 0 && length <= UPLOAD_PIECES_BYTES_MAX - begin) {
+            FUZZ_HOLDS(range_set_add(set, begin, begin + length) == 0);
+        }
+    }
+    for (unsigned i = 0; count == RANGES_DRAWN_MAX && i < RANGES_MAX; i++) {
+        at += 2 + (int64_t)(*seed >> i % 32 & 0x1ff);
+        if (range_set_add(set, at, at + 1) < 0) {
+            break; /* it is full of those */
+        }
+    }
+}
+
+/* A request under way that sends a piece of the file. */
+static inline void
+add_piece(struct store *store, const struct upload *file, unsigned number,
+          uint64_t *seed)
+{
+    struct upload u = *file;
+
+    u.attempt[0] = (uint8_t)(1 + number);
+    u.state = UPLOAD_UPLOADING;
+    u.status = 0;
+    u.finished_ms = u.expires_ms = 0;
+    u.check_ms = 1 + draw(seed, INT64_MAX / 8);
+    u.received_bytes = draw(seed, INT64_MAX);
+    u.piece_at = 1 + draw(seed, UPLOAD_PIECES_BYTES_MAX);
+    u.piece_length = draw(seed, UPLOAD_PIECES_BYTES_MAX) - 1;
+    u.piece_body_at = draw(seed, UPLOAD_PIECES_BYTES_MAX);
+    put_upload(store, &u);
+}
+
+/*
+ * A file's row and its assembly. Of b the first two bits are how many pieces
+ * are under way, the third makes it a part of another file, whose ID is one
+ * byte longer, the rest is the number of its ranges.
+ */
+static inline void
+add_assembly(struct store *store, const struct step *step)
+{
+    uint64_t seed = ~step->value;
+    struct upload file = draw_upload(step);
+    struct assembly assembly;
+
+    file.size_bytes = draw(&seed, UPLOAD_PIECES_BYTES_MAX) - 1;
+    memset(&file.socket, 0, sizeof(file.socket));
+    if (!put_upload(store, &file)) {
+        return;
+    }
+    memset(&assembly, 0, sizeof(assembly));
+    assembly.zone = file.zone;
+    strcpy(assembly.id, file.id);
+    assembly.protocol =
+        (int)draw(&seed, ASSEMBLY_PROTOCOLS_MAX) % (ASSEMBLY_PROTOCOLS_MAX + 1);
+    assembly.pieces = draw(&seed, UPLOAD_PIECES_BYTES_MAX);
+    assembly.resumed_bytes = draw(&seed, UPLOAD_PIECES_BYTES_MAX) - 1;
+    assembly.chunk_bytes = draw(&seed, UPLOAD_PIECES_BYTES_MAX);
+    assembly.failed_ms = draw(&seed, INT64_MAX / 8);
+    if ((step->b & 4) != 0) {
+        draw_id(assembly.whole, strlen(file.id) % UPLOAD_ID_MAX + 1,
+                step->value);
+        assembly.base_bytes = draw(&seed, UPLOAD_PIECES_BYTES_MAX);
+    }
+    draw_ranges(&assembly.received, step->b >> 3, &seed);
+    FUZZ_HOLDS(store_assembly_put(store, &assembly) == STORE_OK);
+    range_set_release(&assembly.received);
+    for (unsigned i = 0; i < (step->b & 3u); i++) {
+        add_piece(store, &file, i, &seed);
+    }
 }
 
 static inline void
@@ -220,7 +320,7 @@ statement_of(const struct step *step)
 {
     static const char *const statements[] = {
         "PRAGMA application_id = 1",
-        "PRAGMA user_version = 2",
+        "PRAGMA user_version = 1",
         "CREATE TABLE more (x)",
         "CREATE VIEW more AS SELECT 1",
         "CREATE TRIGGER t AFTER INSERT ON upload BEGIN SELECT 1; END",
@@ -265,6 +365,31 @@ statement_of(const struct step *step)
         " WHERE sql IS NULL",
         "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT type,"
         " name || 2, tbl_name, rootpage, NULL FROM sqlite_schema",
+        "DELETE FROM assembly",
+        "DELETE FROM upload WHERE attempt = zeroblob(16)",
+        "DELETE FROM upload WHERE attempt <> zeroblob(16)",
+        "DROP TABLE assembly",
+        "UPDATE OR IGNORE upload SET attempt = zeroblob(16)",
+        "UPDATE upload SET piece_at = 1, piece_length = -1"
+        " WHERE attempt <> zeroblob(16)",
+        "UPDATE upload SET piece_at = -1 WHERE attempt <> zeroblob(16)",
+        "UPDATE OR REPLACE assembly SET id = 'same'",
+        "UPDATE OR IGNORE assembly SET zone = 1 - zone",
+        "UPDATE assembly SET whole = id",
+        "UPDATE assembly SET whole = coalesce((SELECT o.id FROM assembly AS o"
+        " WHERE o.zone = assembly.zone AND o.id <> assembly.id), '')",
+        "UPDATE assembly SET whole = 'gone', base_bytes = 1000",
+        "UPDATE assembly SET received = zeroblob(2048)",
+        "UPDATE assembly SET received = zeroblob(2050)",
+        "UPDATE assembly SET received = received || x'0000'",
+        "UPDATE assembly SET received = CAST(received || x'0000' AS BLOB)",
+        "UPDATE assembly SET received = x'00ffffffffffffffff7f'",
+        "UPDATE assembly SET received = x'00feffffffffffffff7f'",
+        "INSERT OR IGNORE INTO assembly SELECT zone, id, 0, 0, -1, 0, 0, '',"
+        " 0, x'' FROM upload",
+        "INSERT OR IGNORE INTO assembly SELECT zone, 'alone', protocol, pieces,"
+        " resumed_bytes, chunk_bytes, failed_ms, whole, base_bytes, received"
+        " FROM assembly",
     };
 
     return statements[step->which % COUNT(statements)];
@@ -303,7 +428,7 @@ bind_value(sqlite3_stmt *s, const struct step *step)
 static inline void
 set_column(sqlite3 *db, const struct step *step)
 {
-    static const char *const tables[] = { "upload", "upload", "upload",
+    static const char *const tables[] = { "upload", "upload", "assembly",
                                           "spool",  "zone",   "moment" };
     const char *table = tables[step->which % COUNT(tables)];
     char sql[256];
