@@ -207,8 +207,8 @@ enum store_result store_assembly_get(struct store *store, int zone,
 
 /*
  * Writes an assembly, new or known. It goes with the row of its file, that of
- * the attempt of zeroes, which has to be there. What it takes counts in its
- * zone, where nothing makes room for it.
+ * the attempt of zeroes; STORE_NOT_FOUND where that has gone meanwhile. What it
+ * takes counts in its zone, where nothing makes room for it.
  */
 enum store_result store_assembly_put(struct store *store,
                                      const struct assembly *assembly);

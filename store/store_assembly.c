@@ -159,10 +159,15 @@ store_write_assembly_locked(struct store *store,
 enum store_result
 store_assembly_put(struct store *store, const struct assembly *assembly)
 {
+    struct upload file;
     enum store_result result;
 
     pthread_mutex_lock(&store->lock);
-    result = store_write_assembly_locked(store, assembly);
+    result = store_get_locked(store, assembly->zone, assembly->id,
+                              store_no_attempt, &file);
+    if (result == STORE_OK) {
+        result = store_write_assembly_locked(store, assembly);
+    }
     pthread_mutex_unlock(&store->lock);
     return result;
 }

@@ -389,6 +389,27 @@ test_refused(void **state)
     unlink(path);
 }
 
+/* Its row may be swept before it is written: alone it would stay for ever. */
+static void
+test_assembly_without_row(void **state)
+{
+    struct upload file = finished(LARGE, "file", 0, 900000);
+    struct assembly assembly = { .zone = LARGE, .id = "file" };
+    struct store *other = NULL;
+    struct store_loaded loaded;
+    char path[64];
+
+    put(*state, &file);
+    ASSERT_INT("sweep", store_sweep(*state, INT64_MAX, 10), 1);
+    ASSERT_INT("put", store_assembly_put(*state, &assembly), STORE_NOT_FOUND);
+    ASSERT_INT("used", store_zone_used(*state, LARGE), 0);
+    save(*state, temporary(path));
+    assert_int_equal(open_other(&other), 0);
+    load(other, path, &saved_at, &loaded);
+    store_free(other);
+    unlink(path);
+}
+
 /* With a time that its clock cannot have had, a row can still be saved. */
 static void
 test_beyond_all_time(void **state)
@@ -514,7 +535,7 @@ main(void)
         STORE_TEST(test_zone_gone),       STORE_TEST(test_memory_file),
         STORE_TEST(test_refused),         STORE_TEST(test_a_smaller_zone),
         STORE_TEST(test_beyond_all_time), STORE_TEST(test_beside),
-        STORE_TEST(test_no_file),
+        STORE_TEST(test_no_file),         STORE_TEST(test_assembly_without_row),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
