@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,22 @@ raise_descriptor_limit(void)
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/*
+ * Whoever wakes us goes on first: nginx then hands several requests over at a
+ * time, which costs both far less than one by one. Waiting answers have their
+ * share of the cores all the same. Another policy is somebody's wish.
+ */
+static void
+let_nginx_run(void)
+{
+    static const struct sched_param none = { .sched_priority = 0 };
+
+    if (sched_getscheduler(0) == SCHED_OTHER) {
+        /* Refused at worst, as under a filter; then all is as it was. */
+        (void)sched_setscheduler(0, SCHED_BATCH, &none);
     }
 }
 
@@ -466,6 +483,7 @@ start(struct lifecycle *life, struct config *config)
     bool replaced = inherited_init();
 
     raise_descriptor_limit();
+    let_nginx_run();
     if (config->key_is_public) {
         log_write(LOG_WARNING, "%s", CONFIG_PUBLIC_KEY);
     }

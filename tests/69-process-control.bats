@@ -271,6 +271,23 @@ saved_with() {
     grep -q "50 uploads taken over from $state" "$SITE/log/upload-progressd.log"
 }
 
+# Of each thread, the policies that there are.
+policies() {
+    chrt -a -p "$DAEMON_PID" | sed -n 's/.*scheduling policy: //p' | sort -u
+}
+
+@test "it lets nginx run first, in every thread; another policy it is given stays" {
+    site_start
+    [ "$(policies)" = SCHED_BATCH ]
+    send one 1000
+    kill -HUP "$DAEMON_PID"
+    wait_until grep -q 'configuration reloaded' "$SITE/log/upload-progressd.log"
+    [ "$(policies)" = SCHED_BATCH ]
+    daemon_stop
+    DAEMON_WRAPPER="chrt -i 0" daemon_start
+    [ "$(policies)" = SCHED_IDLE ]
+}
+
 @test "twenty reloads leave no descriptor behind" {
     local before i
 
