@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum {
+    FIRST_BYTES = 512,  /* a probe's answer, or what it is asked with */
     NUMBER_DIGITS = 20, /* of 64 bits, with a sign */
     PRINTED_BYTES = 64  /* enough for most formats */
 };
@@ -14,7 +15,7 @@ enum {
 void
 buffer_reserve(struct buffer *b, size_t extra)
 {
-    size_t capacity = b->capacity ? b->capacity : 256;
+    size_t capacity = b->capacity ? b->capacity : FIRST_BYTES;
 
     if (b->capacity - b->len >= extra) {
         return;

@@ -151,6 +151,17 @@ feed_content(struct fastcgi_scan *scan, const uint8_t *data, size_t len,
     return step;
 }
 
+static size_t
+feed_header(struct fastcgi_scan *scan, const uint8_t *data, size_t len)
+{
+    size_t left = sizeof(scan->header) - scan->header_len;
+    size_t step = len < left ? len : left;
+
+    memcpy(scan->header + scan->header_len, data, step);
+    scan->header_len += (unsigned)step;
+    return step;
+}
+
 enum fastcgi_result
 fastcgi_scan(struct fastcgi_scan *scan, const uint8_t *data, size_t len,
              size_t *consumed)
@@ -161,7 +172,7 @@ fastcgi_scan(struct fastcgi_scan *scan, const uint8_t *data, size_t len,
 
     while (result == FASTCGI_MORE && sane && at < len) {
         if (scan->header_len < sizeof(scan->header)) {
-            scan->header[scan->header_len++] = data[at++];
+            at += feed_header(scan, data + at, len - at);
             if (scan->header_len < sizeof(scan->header)) {
                 continue;
             }
