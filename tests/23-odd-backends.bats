@@ -147,12 +147,12 @@ all_passes() {
     [ "$(curl -s "$APP/journal?id=copied" | grep -o '"uri"' | wc -l)" -eq 1 ]
 }
 
-@test "a backend that answers before the body" {
+@test "a backend that answers before the body has come" {
     SITE_SERVER="location /early { $TRACKED proxy_request_buffering off;
         proxy_http_version 1.1; proxy_pass $APP; }"
     odd_start
     local early="early=send live=over received=200000 body=any"
-    stages "path=/early?early=1 $early" "path=/early?early=1&status=400 response=400 $early"
+    stages "path=/early?early=200000 $early" "path=/early?early=200000&status=400 response=400 $early"
 }
 
 @test "an answer that takes long to end" {

@@ -3,7 +3,7 @@
 // Usage: app-protocols.mjs HTTP FASTCGI SCGI UWSGI GRPC (ports)
 //
 // Each reads the whole body and answers 200. The query shapes that: status=302,
-// early=1 to answer before the body, accel=URI to answer with
+// early=BYTES to answer once so much of the body has come, accel=URI to answer with
 // X-Accel-Redirect, drop=1 to close the connection (HTTP), delay=MS before the
 // answer, trickle=MS between its header and its end (HTTP).
 // GET /journal?id=ID on the HTTP port gives what came with that progress ID,
@@ -59,12 +59,13 @@ async function serveHttp(request, response) {
 
     request.on('error', () => {});
     response.on('error', () => {});
-    if (query.has('early')) {
-        answer();
-    }
     try {
         for await (const chunk of request) {
             entry.bytes += chunk.length;
+            if (query.has('early') && !response.headersSent &&
+                entry.bytes >= Number(query.get('early'))) {
+                answer();
+            }
         }
     } catch {
         return; // cut off: not complete
