@@ -281,7 +281,7 @@ SCRIPT
     run -2 check
     finds warn 'no "access_log" line tells the end of uploads in location "= /failed.html"' \
         "$(line_of nginx.conf 'location = /failed.html')" \
-        "add: access_log syslog:server=127.0.0.1:$EVENT_PORT,nohostname,tag=upload_progress upload_progress if=\$upload_progress_redirected;"
+        "add: access_log syslog:server=127.0.0.1:$EVENT_PORT,nohostname,tag=upload_progress upload_progress_pieces if=\$upload_progress_redirected;"
     cured
     SITE_LOCATION="error_page 502 /failed.html;"
     SITE_SERVER="
@@ -375,7 +375,8 @@ d}" "$SITE/conf/nginx.conf"
         -e 's/if=$upload_progress_tracked/if=$mine/' "$SITE/conf/nginx.conf"
     sed -i -e 's|/upload-progress/start|/mine|' "$SITE/conf/upload-progress/server.conf"
     sed -i -e 's/^log_format upload_progress/log_format mine/' "$SITE/conf/upload-progress/variables.conf"
-    sed -i -e 's/ upload_progress if/ mine if/' "$SITE/conf/upload-progress/http.conf" "$SITE/conf/nginx.conf"
+    sed -i -e 's/ upload_progress\(_pieces\)\{0,1\} if/ mine\1 if/' "$SITE/conf/upload-progress/http.conf" \
+        "$SITE/conf/nginx.conf"
     sed -i -e 's|include upload-progress/http.conf;|& map $request_method $mine { POST 1; }|' "$SITE/conf/nginx.conf"
     run -0 check
     sed -i -e '/^mirror_request_body/d' "$SITE/conf/nginx.conf"

@@ -238,8 +238,9 @@ char *
 line_of_end(const struct check *check, const struct nginx_node *block,
             const char *filter)
 {
-    bool pieces = strcmp(filter, filter_redirected) != 0 &&
-                  check_takes_pieces(check, block);
+    bool pieces = strcmp(filter, filter_redirected) == 0
+                      ? lines_have_pieces(check)
+                      : check_takes_pieces(check, block);
     const struct nginx_node *own_format = find_our_format(check, pieces);
     const struct nginx_node *format = own_format == NULL && !pieces
                                           ? find_our_format(check, true)

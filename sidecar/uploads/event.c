@@ -205,7 +205,8 @@ const struct event_field event_fields[] = {
           "$server_addr"),
     FIELD("SERVER_PORT", "server_port", set_port, server_port, "$server_port"),
     /* Of locations that take pieces of files: without the first, no more. */
-    FIELD("METHOD", "method", set_pointer, request.method, "$request_method"),
+    FIELD("METHOD", "method", set_pointer, request.method,
+          "$upload_progress_method"),
     FIELD("METHOD_OVERRIDE", "method_override", set_pointer,
           request.method_override, "$http_x_http_method_override"),
     FIELD("REQUEST_URI", "request_uri", set_pointer, request.uri,
