@@ -25,11 +25,16 @@ function threads(pid) {
 async function openKept(address, count) {
     const clients = [];
 
-    for (let i = 0; i < count; i++) {
-        const client = await FastcgiClient.open(address);
+    try {
+        for (let i = 0; i < count; i++) {
+            const client = await FastcgiClient.open(address);
 
-        await client.probe(ID, PROBE_MS);
-        clients.push(client);
+            clients.push(client);
+            await client.probe(ID, PROBE_MS);
+        }
+    } catch (error) {
+        clients.forEach((client) => client.close()); // or they take the room
+        throw error;
     }
     return clients;
 }
