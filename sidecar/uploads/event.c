@@ -296,6 +296,7 @@ static void
 read_piece(struct event *event)
 {
     const char *method = event->request.method;
+
     event->sends = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
                    strcmp(method, "PATCH") == 0;
     event->response.status = event->status > 0 ? (int)event->status : 0;

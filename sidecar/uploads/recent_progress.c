@@ -71,7 +71,7 @@ recent_progress_find(struct recent_progress *recent, int zone, const char *id,
     pthread_mutex_lock(&recent->locks[at % LOCKS]);
     fresh = is_fresh(place, zone, id, version, now_ms);
     if (fresh) {
-        progress_copy(progress, &place->progress);
+        *progress = place->progress;
     }
     pthread_mutex_unlock(&recent->locks[at % LOCKS]);
     return fresh;
@@ -93,7 +93,7 @@ recent_progress_put(struct recent_progress *recent, int zone, const char *id,
         strcpy(place->id, id);
         place->version = version;
         place->at_ms = now_ms;
-        progress_copy(&place->progress, progress);
+        place->progress = *progress;
     }
     pthread_mutex_unlock(&recent->locks[at % LOCKS]);
 }

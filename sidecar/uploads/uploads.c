@@ -220,7 +220,7 @@ look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
     enum store_result found =
         store_upload_find(uploads->store, zone, id, &upload);
 
-    memset(progress, 0, offsetof(struct progress, pieces.missing));
+    memset(progress, 0, sizeof(*progress));
     progress->size_bytes = progress->rate = progress->eta_ms = -1;
     if (found == STORE_ERROR) {
         log_store_error(uploads, "reading an upload");

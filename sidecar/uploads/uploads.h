@@ -13,9 +13,7 @@
 #define SIDECAR_UPLOADS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "event.h"
 #include "gauge.h"
@@ -55,7 +53,7 @@ struct progress_pieces {
     int64_t count;         /* taken so far */
     int64_t resumed_bytes; /* where it was resumed last; -1: it was not */
     const char *protocol;  /* "tus", ... */
-    int missing_count;     /* of the ranges below, which come last */
+    int missing_count;
     /* The first ranges without those that have come, [begin, end). */
     int64_t missing[PROGRESS_MISSING_MAX][2];
 };
@@ -77,18 +75,8 @@ struct progress {
     enum gauge gauge;
     bool approximate; /* the gauge counts some protocol overhead too */
     bool inferred;    /* the end was concluded, nginx did not tell it */
-    struct progress_pieces pieces; /* last */
+    struct progress_pieces pieces;
 };
-
-/* Copies as many missing ranges as there are. */
-static inline void
-progress_copy(struct progress *to, const struct progress *from)
-{
-    memcpy(to, from,
-           offsetof(struct progress, pieces.missing) +
-               (size_t)from->pieces.missing_count *
-                   sizeof(from->pieces.missing[0]));
-}
 
 /* Makes the uploads of a store, which outlives them. Aborts if out of memory.
  */
