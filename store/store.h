@@ -206,12 +206,14 @@ enum store_result store_assembly_get(struct store *store, int zone,
                                      const char *id, struct assembly *assembly);
 
 /*
- * Writes an assembly, new or known. It goes with the row of its file, that of
- * the attempt of zeroes; STORE_NOT_FOUND where that has gone meanwhile. What it
- * takes counts in its zone, where nothing makes room for it.
+ * Writes a file, new or known: its row, see store_upload_put(), and with it its
+ * assembly, of the same zone and ID, which goes with the row. What the assembly
+ * takes counts in the zone, where nothing makes room for it.
  */
 enum store_result store_assembly_put(struct store *store,
-                                     const struct assembly *assembly);
+                                     const struct upload *file,
+                                     const struct assembly *assembly,
+                                     unsigned *evicted);
 
 /*
  * Adds a temporary file, or does nothing if the path is known for the

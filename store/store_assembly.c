@@ -157,14 +157,13 @@ store_write_assembly_locked(struct store *store,
 }
 
 enum store_result
-store_assembly_put(struct store *store, const struct assembly *assembly)
+store_assembly_put(struct store *store, const struct upload *file,
+                   const struct assembly *assembly, unsigned *evicted)
 {
-    struct upload file;
     enum store_result result;
 
     pthread_mutex_lock(&store->lock);
-    result = store_get_locked(store, assembly->zone, assembly->id,
-                              store_no_attempt, &file);
+    result = store_put_locked(store, file, evicted);
     if (result == STORE_OK) {
         result = store_write_assembly_locked(store, assembly);
     }

@@ -121,6 +121,11 @@ enum store_result store_get_locked(struct store *store, int zone,
 bool store_read_upload(sqlite3_stmt *s, struct upload *upload);
 bool store_read_spool(sqlite3_stmt *s, struct spool *spool);
 
+/* See store_upload_put(). */
+enum store_result store_put_locked(struct store *store,
+                                   const struct upload *upload,
+                                   unsigned *evicted);
+
 /* Writes a row as it is; a new one counts in its zone. */
 enum store_result store_write_upload_locked(struct store *store,
                                             const struct upload *upload);

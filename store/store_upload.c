@@ -290,7 +290,7 @@ store_write_upload_locked(struct store *store, const struct upload *upload)
 }
 
 enum store_result
-store_upload_put(struct store *store, const struct upload *upload,
+store_put_locked(struct store *store, const struct upload *upload,
                  unsigned *evicted)
 {
     struct upload old = { .received_bytes = 0 };
@@ -299,7 +299,6 @@ store_upload_put(struct store *store, const struct upload *upload,
     bool is_new;
 
     *evicted = 0;
-    pthread_mutex_lock(&store->lock);
     result = store_get_locked(store, upload->zone, upload->id, upload->attempt,
                               &old);
     is_new = result == STORE_NOT_FOUND;
@@ -319,6 +318,17 @@ store_upload_put(struct store *store, const struct upload *upload,
         }
         result = replace_locked(store, is_new ? NULL : &old, &row);
     }
+    return result;
+}
+
+enum store_result
+store_upload_put(struct store *store, const struct upload *upload,
+                 unsigned *evicted)
+{
+    enum store_result result;
+
+    pthread_mutex_lock(&store->lock);
+    result = store_put_locked(store, upload, evicted);
     pthread_mutex_unlock(&store->lock);
     return result;
 }

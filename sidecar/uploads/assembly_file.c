@@ -55,10 +55,7 @@ assembly_save(struct uploads *uploads, struct file *file, int64_t now_ms)
     if (file->row.mark_ms[0] == 0) {
         assembly_start_rate(file, file->row.received_bytes, now_ms);
     }
-    if (write_row(uploads, &file->row, now_ms) &&
-        store_assembly_put(uploads->store, &file->assembly) == STORE_ERROR) {
-        log_store_error(uploads, "writing a file in pieces");
-    }
+    write_file(uploads, &file->row, &file->assembly, now_ms);
 }
 
 void

@@ -43,14 +43,12 @@ outdate_predecessors(struct uploads *uploads, const struct event *event,
     }
 }
 
-bool
-write_row(struct uploads *uploads, const struct upload *upload, int64_t now_ms)
+/* Logs what became of it; returns whether it was written. */
+static bool
+was_written(struct uploads *uploads, const struct upload *upload,
+            enum store_result result, unsigned evicted, int64_t now_ms)
 {
-    unsigned evicted = 0;
     struct log_pace *pace = &uploads->full_pace[upload->zone];
-
-    enum store_result result =
-        store_upload_put(uploads->store, upload, &evicted);
 
     switch (result) {
     case STORE_OK:
@@ -74,6 +72,27 @@ write_row(struct uploads *uploads, const struct upload *upload, int64_t now_ms)
                   evicted);
     }
     return result == STORE_OK;
+}
+
+bool
+write_row(struct uploads *uploads, const struct upload *upload, int64_t now_ms)
+{
+    unsigned evicted;
+    enum store_result result =
+        store_upload_put(uploads->store, upload, &evicted);
+
+    return was_written(uploads, upload, result, evicted, now_ms);
+}
+
+bool
+write_file(struct uploads *uploads, const struct upload *file,
+           const struct assembly *assembly, int64_t now_ms)
+{
+    unsigned evicted;
+    enum store_result result =
+        store_assembly_put(uploads->store, file, assembly, &evicted);
+
+    return was_written(uploads, file, result, evicted, now_ms);
 }
 
 /*

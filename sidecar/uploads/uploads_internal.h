@@ -136,6 +136,10 @@ void outdate_predecessors(struct uploads *uploads, const struct event *event,
 bool write_row(struct uploads *uploads, const struct upload *upload,
                int64_t now_ms);
 
+/* The same of a file in pieces. */
+bool write_file(struct uploads *uploads, const struct upload *file,
+                const struct assembly *assembly, int64_t now_ms);
+
 /*
  * Moves the two marks of the rate's window on; returns whether they have
  * changed.

@@ -303,9 +303,9 @@ put_own(struct store *store)
     FUZZ_HOLDS(store_upload_put(store, &own, &evicted) == STORE_OK);
     strcpy(own.id, assembly.id);
     memset(own.attempt, 0, sizeof(own.attempt));
-    FUZZ_HOLDS(store_upload_put(store, &own, &evicted) == STORE_OK);
     FUZZ_HOLDS(range_set_add(&assembly.received, 0, 1000) == 0);
-    FUZZ_HOLDS(store_assembly_put(store, &assembly) == STORE_OK);
+    FUZZ_HOLDS(store_assembly_put(store, &own, &assembly, &evicted) ==
+               STORE_OK);
     range_set_release(&assembly.received);
     return 2;
 }

@@ -429,8 +429,8 @@ test_rows_at_their_limits(void **state)
     unsigned evicted;
 
     strcpy(row.id, "many");
-    assert_int_equal(store_upload_put(f->store, &row, &evicted), STORE_OK);
-    assert_int_equal(store_assembly_put(f->store, &many), STORE_OK);
+    assert_int_equal(store_assembly_put(f->store, &row, &many, &evicted),
+                     STORE_OK);
     strcpy(row.id, "in turn");
     assert_int_equal(store_upload_put(f->store, &row, &evicted), STORE_OK);
     tell(f, "many", &piece);

@@ -352,11 +352,13 @@ test_refused(void **state)
     struct spool spool = {
         .pid = 1, .connection = 1, .path = "/p", .fd = -1, .seen_ms = 1
     };
+    unsigned evicted;
     char path[64];
 
     put(*state, &row);
-    put(*state, &file);
-    ASSERT_INT("assembly", store_assembly_put(*state, &assembly), STORE_OK);
+    ASSERT_INT("assembly",
+               store_assembly_put(*state, &file, &assembly, &evicted),
+               STORE_OK);
     ASSERT_INT("spool", store_spool_add(*state, &spool), STORE_OK);
     temporary(path);
     for (size_t i = 0; i < COUNT(changes); i++) {
@@ -389,25 +391,35 @@ test_refused(void **state)
     unlink(path);
 }
 
-/* Its row may be swept before it is written: alone it would stay for ever. */
+/* A file that was swept comes again as a whole: an assembly is never alone. */
 static void
-test_assembly_without_row(void **state)
+test_assembly_goes_with_row(void **state)
 {
     struct upload file = finished(LARGE, "file", 0, 900000);
     struct assembly assembly = { .zone = LARGE, .id = "file" };
+    struct assembly got;
     struct store *other = NULL;
     struct store_loaded loaded;
+    unsigned evicted;
     char path[64];
 
-    put(*state, &file);
-    ASSERT_INT("sweep", store_sweep(*state, INT64_MAX, 10), 1);
-    ASSERT_INT("put", store_assembly_put(*state, &assembly), STORE_NOT_FOUND);
-    ASSERT_INT("used", store_zone_used(*state, LARGE), 0);
-    save(*state, temporary(path));
-    assert_int_equal(open_other(&other), 0);
-    load(other, path, &saved_at, &loaded);
-    store_free(other);
-    unlink(path);
+    for (int again = 0; again < 2; again++) {
+        ASSERT_INT("put",
+                   store_assembly_put(*state, &file, &assembly, &evicted),
+                   STORE_OK);
+        ASSERT_INT("there", store_assembly_get(*state, LARGE, file.id, &got),
+                   STORE_OK);
+        save(*state, temporary(path));
+        assert_int_equal(open_other(&other), 0);
+        load(other, path, &saved_at, &loaded);
+        ASSERT_INT("loaded", store_upload_count(other), 1);
+        store_free(other);
+        unlink(path);
+        ASSERT_INT("sweep", store_sweep(*state, INT64_MAX, 10), 1);
+        ASSERT_INT("gone", store_assembly_get(*state, LARGE, file.id, &got),
+                   STORE_NOT_FOUND);
+        ASSERT_INT("used", store_zone_used(*state, LARGE), 0);
+    }
 }
 
 /* With a time that its clock cannot have had, a row can still be saved. */
@@ -530,12 +542,18 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORE_TEST(test_batches),         STORE_TEST(test_round_trip),
-        STORE_TEST(test_time_has_passed), STORE_TEST(test_boots_without_id),
-        STORE_TEST(test_zone_gone),       STORE_TEST(test_memory_file),
-        STORE_TEST(test_refused),         STORE_TEST(test_a_smaller_zone),
-        STORE_TEST(test_beyond_all_time), STORE_TEST(test_beside),
-        STORE_TEST(test_no_file),         STORE_TEST(test_assembly_without_row),
+        STORE_TEST(test_batches),
+        STORE_TEST(test_round_trip),
+        STORE_TEST(test_time_has_passed),
+        STORE_TEST(test_boots_without_id),
+        STORE_TEST(test_zone_gone),
+        STORE_TEST(test_memory_file),
+        STORE_TEST(test_refused),
+        STORE_TEST(test_a_smaller_zone),
+        STORE_TEST(test_beyond_all_time),
+        STORE_TEST(test_beside),
+        STORE_TEST(test_no_file),
+        STORE_TEST(test_assembly_goes_with_row),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
