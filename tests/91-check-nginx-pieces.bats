@@ -146,6 +146,29 @@ end_line() {
         "take the log_format upload_progress_pieces of upload-progress/variables.conf"
 }
 
+@test "where error_page leads to: a line that lacks what pieces are known by" {
+    local line='access_log syslog:server=127.0.0.1:PORT,nohostname,tag=upload_progress'
+    SITE_LOCATION="error_page 413 502 /failed.html;"
+    SITE_SERVER="
+        location = /failed.html {
+            $line FORMAT if=\$upload_progress_redirected;
+            return 200 'sorry';
+        }"
+    site
+    edit nginx.conf "s/:PORT,/:$EVENT_PORT,/; s/ FORMAT / upload_progress_pieces /"
+    run -0 check
+    site
+    edit nginx.conf "s/:PORT,/:$EVENT_PORT,/; s/ FORMAT / upload_progress /"
+    run -2 check
+    finds warn 'lacks what pieces of files are known by' "$(line_of nginx.conf 'upload_progress if=')" \
+        "change it to: $(end_line | sed 's/if=.*/if=$upload_progress_redirected;/')"
+    cured
+    # Of uploads by one request it lacks nothing.
+    SITE_SNIPPET=location.conf site
+    edit nginx.conf "s/:PORT,/:$EVENT_PORT,/; s/ FORMAT / upload_progress /"
+    run -0 check
+}
+
 @test "blocks inside of a location that takes pieces" {
     SITE_LOCATION="
         if (\$arg_quiet) {

@@ -83,8 +83,10 @@ bool check_takes_bodies(const struct nginx_node *location);
 void check_logs(struct check *check, const struct nginx_node *location,
                 bool says_here);
 
-/* Those of a location that tracked requests are led to, by a directive. */
-void check_led_logs(struct check *check, const struct nginx_node *block,
+/* Those of a block that the requests to a tracked location are led to, by way
+ * of a directive. */
+void check_led_logs(struct check *check, const struct nginx_node *location,
+                    const struct nginx_node *block,
                     const struct nginx_node *way);
 
 /* Whether the log lines of a block in a tracked location leave ours out. */

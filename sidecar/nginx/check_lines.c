@@ -234,24 +234,40 @@ our_line(const struct check *check, const char *name, const char *rest)
     return line;
 }
 
-char *
-line_of_end(const struct check *check, const struct nginx_node *block,
-            const char *filter)
+/* The site's, of what variables.conf calls so. */
+static const char *
+format_name(const struct check *check, bool pieces)
 {
-    bool pieces = strcmp(filter, filter_redirected) == 0
-                      ? lines_have_pieces(check)
-                      : check_takes_pieces(check, block);
-    const struct nginx_node *own_format = find_our_format(check, pieces);
-    const struct nginx_node *format = own_format == NULL && !pieces
-                                          ? find_our_format(check, true)
-                                          : own_format;
-    const char *usual = pieces ? filter_pieces : filter_tracked;
-    bool own = filter[0] != '\0' && strcmp(filter, filter_tracked) != 0;
-    char *rest = alloc_format("%s if=%s",
-                              format   ? format->args[1]
-                              : pieces ? "upload_progress_pieces"
-                                       : "upload_progress",
-                              own ? filter : usual);
+    const struct nginx_node *format = find_our_format(check, pieces);
+
+    if (format == NULL && !pieces) {
+        format = find_our_format(check, true); /* it has all, and more */
+    }
+    if (format != NULL) {
+        return format->args[1];
+    }
+    return pieces ? "upload_progress_pieces" : "upload_progress";
+}
+
+/* The usual one, unless the line is one of redirected requests or the site's.
+ */
+static const char *
+filter_name(const char *filter, bool pieces)
+{
+    if (filter[0] != '\0' && strcmp(filter, filter_tracked) != 0) {
+        return filter;
+    }
+    return pieces ? filter_pieces : filter_tracked;
+}
+
+char *
+line_of_end(const struct check *check, const char *filter, bool pieces)
+{
+    /* Those of http.conf are of pieces, whatever the location takes. */
+    bool in_full = pieces || (strcmp(filter, filter_redirected) == 0 &&
+                              lines_have_pieces(check));
+    char *rest = alloc_format("%s if=%s", format_name(check, in_full),
+                              filter_name(filter, pieces));
     char *line = our_line(check, "access_log", rest);
 
     free(rest);

@@ -40,8 +40,7 @@ char *line_address(const struct nginx_node *log);
 int line_level(const struct nginx_node *log);
 
 /* The lines as they have to be in a block; to be freed. */
-char *line_of_end(const struct check *check, const struct nginx_node *block,
-                  const char *filter);
+char *line_of_end(const struct check *check, const char *filter, bool pieces);
 char *line_of_spool(const struct check *check, const char *level);
 
 /* The lines of the site itself that hold in a block. */

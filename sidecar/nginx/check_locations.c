@@ -264,7 +264,7 @@ check_led(struct check *check, const struct nginx_node *location)
 
             if (block != NULL && block != location &&
                 (!nginx_is_location(block) || !sets_here(block))) {
-                check_led_logs(check, block, way);
+                check_led_logs(check, location, block, way);
             }
         }
     }

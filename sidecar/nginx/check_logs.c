@@ -7,28 +7,38 @@
 #include "check_lines.h"
 #include "log.h"
 
+/* What the line of ends is to be like in a block. */
+struct end_line {
+    const char *filter; /* what its "if=" is to name */
+    bool pieces;        /* it is to tell of pieces of files */
+};
+
+/* Another line in place of one; to be freed. */
+static char *
+end_instead(const struct check *check, const struct nginx_node *log,
+            const struct end_line *wanted)
+{
+    return check_advice(
+        "change it to",
+        line_of_end(check, line_option(log, "if="), wanted->pieces));
+}
+
 /* Tells of a line that is meant for us and does not reach us. */
 static void
-check_address(struct check *check, const struct nginx_node *block,
-              const struct nginx_node *log)
+check_address(struct check *check, const struct nginx_node *log, char *advice)
 {
-    const char *level = log->count > 2 ? log->args[2] : "warn";
     char *names;
     char *address;
 
     if (line_reaches_us(check, log)) {
+        free(advice);
         return;
     }
     names = check_listen_names(check, LISTEN_SYSLOG);
     address = line_address(log);
-    check_report(
-        check, FINDING_WARN, log,
-        check_advice("change it to",
-                     nginx_is(log, "access_log")
-                         ? line_of_end(check, block, line_option(log, "if="))
-                         : line_of_spool(check, level)),
-        "\"%s\" sends lines to %s, upload-progressd takes them at %s,",
-        log->args[0], address ? address : log->args[1], names);
+    check_report(check, FINDING_WARN, log, advice,
+                 "\"%s\" sends lines to %s, upload-progressd takes them at %s,",
+                 log->args[0], address ? address : log->args[1], names);
     free(address);
     free(names);
 }
@@ -53,20 +63,19 @@ find_end_line(const struct check *check, const struct nginx_node *block,
 
 /* Whether something was wrong with it. */
 static bool
-check_pieces_line(struct check *check, const struct nginx_node *block,
-                  const struct nginx_node *log)
+check_pieces_line(struct check *check, const struct nginx_node *log,
+                  const struct end_line *wanted)
 {
     bool formatted = line_has_pieces(check, log);
 
-    if (line_is_redirected(log) || !check_takes_pieces(check, block) ||
+    if (!wanted->pieces ||
         (formatted && strcmp(line_option(log, "if="), filter_tracked) != 0)) {
         return false;
     }
     check_report(
         check, FINDING_WARN, log,
         lines_have_pieces(check)
-            ? check_advice("change it to",
-                           line_of_end(check, block, line_option(log, "if=")))
+            ? end_instead(check, log, wanted)
             : alloc_string("take the log_format upload_progress_pieces of "
                            "upload-progress/variables.conf"),
         formatted ? "\"access_log\" to upload-progressd leaves out pieces of "
@@ -77,17 +86,14 @@ check_pieces_line(struct check *check, const struct nginx_node *block,
 }
 
 static void
-check_end_line(struct check *check, const struct nginx_node *block,
-               const struct nginx_node *log)
+check_end_line(struct check *check, const struct nginx_node *log,
+               const struct end_line *wanted)
 {
     if (!line_has_format(check, log)) {
-        check_report(
-            check, FINDING_WARN, log,
-            check_advice("change it to",
-                         line_of_end(check, block, line_option(log, "if="))),
-            "the format of \"access_log\" to upload-progressd lacks "
-            "the ID, the request ID or the status,");
-    } else if (check_pieces_line(check, block, log)) {
+        check_report(check, FINDING_WARN, log, end_instead(check, log, wanted),
+                     "the format of \"access_log\" to upload-progressd lacks "
+                     "the ID, the request ID or the status,");
+    } else if (check_pieces_line(check, log, wanted)) {
         return;
     } else if (!line_has_key(check, log)) {
         check_report(check, FINDING_WARN, log,
@@ -95,7 +101,7 @@ check_end_line(struct check *check, const struct nginx_node *block,
                                   "log_format"),
                      "\"access_log\" to upload-progressd lacks the key,");
     } else {
-        check_address(check, block, log);
+        check_address(check, log, end_instead(check, log, wanted));
     }
 }
 
@@ -113,7 +119,8 @@ find_off(const struct nginx_node *block)
 /* "off" wins over the lines beside it. */
 static void
 report_off(struct check *check, const struct nginx_node *block,
-           const struct nginx_node *off, const char *name, const char *filter)
+           const struct nginx_node *off, const char *name,
+           const struct end_line *wanted)
 {
     const struct nginx_node *beside = nginx_holding(block, "access_log");
     char *advice;
@@ -122,13 +129,15 @@ report_off(struct check *check, const struct nginx_node *block,
         beside = nginx_again(beside);
     }
     if (off->parent != block) {
-        advice = line_to_add(check, block, "access_log",
-                             line_of_end(check, block, filter));
+        advice =
+            line_to_add(check, block, "access_log",
+                        line_of_end(check, wanted->filter, wanted->pieces));
     } else {
         advice = beside != NULL
                      ? alloc_string("take it out")
-                     : check_advice("change it to",
-                                    line_of_end(check, block, filter));
+                     : check_advice(
+                           "change it to",
+                           line_of_end(check, wanted->filter, wanted->pieces));
     }
     check_report(check, FINDING_WARN, off->parent == block ? off : block,
                  advice, "\"access_log off\" silences the end of uploads in %s",
@@ -137,22 +146,22 @@ report_off(struct check *check, const struct nginx_node *block,
 
 static void
 check_end(struct check *check, const struct nginx_node *block,
-          const char *filter, bool says_here)
+          const struct end_line *wanted, bool says_here)
 {
     const struct nginx_node *off = find_off(block);
     char *name = check_name(block);
     const struct nginx_node *line;
 
     if (off != NULL) {
-        report_off(check, block, off, name, filter);
+        report_off(check, block, off, name, wanted);
     } else if ((line = find_end_line(check, block, says_here)) != NULL) {
-        check_end_line(check, block, line);
+        check_end_line(check, line, wanted);
     } else {
-        check_report(check, FINDING_WARN, block,
-                     line_to_add(check, block, "access_log",
-                                 line_of_end(check, block, filter)),
-                     "no \"access_log\" line tells the end of uploads in %s",
-                     name);
+        check_report(
+            check, FINDING_WARN, block,
+            line_to_add(check, block, "access_log",
+                        line_of_end(check, wanted->filter, wanted->pieces)),
+            "no \"access_log\" line tells the end of uploads in %s", name);
     }
     free(name);
 }
@@ -201,7 +210,11 @@ check_spool(struct check *check, const struct nginx_node *block)
             check_advice("change it to", line_of_spool(check, log->args[2])),
             "\"error_log\" to upload-progressd lacks the key,");
     } else {
-        check_address(check, block, log);
+        check_address(
+            check, log,
+            check_advice(
+                "change it to",
+                line_of_spool(check, log->count > 2 ? log->args[2] : "warn")));
     }
     free(name);
 }
@@ -310,17 +323,23 @@ void
 check_logs(struct check *check, const struct nginx_node *location,
            bool says_here)
 {
-    check_end(check, location, filter_tracked, says_here);
+    struct end_line wanted = { .filter = filter_tracked };
+
+    wanted.pieces = check_takes_pieces(check, location);
+    check_end(check, location, &wanted, says_here);
     check_spool(check, location);
     check_lost(check, location, "access_log");
     check_lost(check, location, "error_log");
 }
 
 void
-check_led_logs(struct check *check, const struct nginx_node *block,
-               const struct nginx_node *way)
+check_led_logs(struct check *check, const struct nginx_node *location,
+               const struct nginx_node *block, const struct nginx_node *way)
 {
-    check_end(check, block, filter_redirected, true);
+    struct end_line wanted = { .filter = filter_redirected };
+
+    wanted.pieces = check_takes_pieces(check, location);
+    check_end(check, block, &wanted, true);
     /* The body may be read there, other than behind error_page. */
     if (!nginx_is(way, "error_page")) {
         check_spool(check, block);
@@ -330,8 +349,11 @@ check_led_logs(struct check *check, const struct nginx_node *block,
 void
 check_inner_logs(struct check *check, const struct nginx_node *block)
 {
+    struct end_line wanted = { .filter = filter_tracked };
+
+    wanted.pieces = check_takes_pieces(check, block);
     if (nginx_level(block, "access_log") == block) {
-        check_end(check, block, filter_tracked, true);
+        check_end(check, block, &wanted, true);
     }
 }
 
