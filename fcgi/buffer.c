@@ -13,39 +13,25 @@ enum {
 };
 
 void
-buffer_reserve(struct buffer *b, size_t extra)
+buffer_grow(struct buffer *b, size_t extra)
 {
     size_t capacity = b->capacity ? b->capacity : FIRST_BYTES;
+    char *data;
 
-    if (b->capacity - b->len >= extra) {
-        return;
-    }
     while (capacity - b->len < extra) {
         capacity *= 2;
     }
-    b->data = realloc(b->data, capacity);
-    if (b->data == NULL) {
+    data = realloc(b->borrowed ? NULL : b->data, capacity);
+    if (data == NULL) {
         fputs("upload-progressd: out of memory\n", stderr);
         abort();
     }
-    b->capacity = capacity;
-}
-
-void
-buffer_append(struct buffer *b, const void *data, size_t len)
-{
-    if (len == 0) {
-        return;
+    if (b->borrowed && b->data != NULL) {
+        memcpy(data, b->data, b->len);
     }
-    buffer_reserve(b, len);
-    memcpy(b->data + b->len, data, len);
-    b->len += len;
-}
-
-void
-buffer_append_string(struct buffer *b, const char *text)
-{
-    buffer_append(b, text, strlen(text));
+    b->borrowed = false;
+    b->data = data;
+    b->capacity = capacity;
 }
 
 void
@@ -90,6 +76,8 @@ buffer_printf(struct buffer *b, const char *format, ...)
 void
 buffer_release(struct buffer *b)
 {
-    free(b->data);
+    if (!b->borrowed) {
+        free(b->data);
+    }
     *b = (struct buffer)BUFFER_INIT;
 }

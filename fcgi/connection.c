@@ -12,6 +12,8 @@
 
 #include "server_internal.h"
 
+enum { ROOM_BYTES = 512 }; /* enough for most answers */
+
 static void
 finish(struct connection *c, bool keep)
 {
@@ -219,7 +221,11 @@ connection_respond(struct connection *c, const struct request *request,
                    struct buffer *out)
 {
     const struct handler *handler = &c->server->options.handler;
-    struct response response = { .status = 200 };
+    char header[ROOM_BYTES];
+    char body[ROOM_BYTES];
+    struct response response = { .status = 200,
+                                 .header = BUFFER_IN(header),
+                                 .body = BUFFER_IN(body) };
 
     handler->respond(handler->context, request, &response);
     response_render(&response, out);

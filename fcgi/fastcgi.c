@@ -26,7 +26,8 @@
 enum {
     READ_BYTES = 16384,
     READS_PER_NOTICE = 16, /* then others get their turn */
-    ROOM_FOR_HEADERS = 64  /* of the records of most answers */
+    PARAMS_ROOM = 2048,    /* enough for what most requests come with */
+    ANSWER_ROOM = 1024     /* and for most answers */
 };
 
 struct fastcgi_connection {
@@ -88,10 +89,10 @@ respond(struct connection *c, const struct fastcgi_scan *scan,
         const struct request *request, struct buffer *out)
 {
     static const uint8_t end[sizeof(FCGI_EndRequestBody)] = { 0 };
-    struct buffer text = BUFFER_INIT;
+    char room[ANSWER_ROOM];
+    struct buffer text = BUFFER_IN(room);
 
     connection_respond(c, request, &text);
-    buffer_reserve(out, text.len + ROOM_FOR_HEADERS);
     fastcgi_put_stream(out, FCGI_STDOUT, scan->request_id, text.data, text.len);
     fastcgi_put_record(out, FCGI_END_REQUEST, scan->request_id, end,
                        sizeof(end));
@@ -198,7 +199,8 @@ static void
 end_request(struct connection *c)
 {
     struct fastcgi_connection *f = (struct fastcgi_connection *)c;
-    struct buffer out = BUFFER_INIT;
+    char room[ANSWER_ROOM];
+    struct buffer out = BUFFER_IN(room);
 
     c->request->body_bytes = f->scan.body_bytes;
     c->request->body_complete = true;
@@ -273,9 +275,12 @@ has_role(const struct fastcgi_scan *scan)
 static bool
 answer_whole(struct connection *c, const char *data, size_t len)
 {
-    struct buffer params = BUFFER_INIT;
-    struct buffer text = BUFFER_INIT;
-    struct buffer out = BUFFER_INIT;
+    char params_room[PARAMS_ROOM];
+    char text_room[PARAMS_ROOM];
+    char out_room[ANSWER_ROOM];
+    struct buffer params = BUFFER_IN(params_room);
+    struct buffer text = BUFFER_IN(text_room);
+    struct buffer out = BUFFER_IN(out_room);
     struct fastcgi_scan scan = FASTCGI_SCAN_INIT;
     const uint8_t *bytes = (const uint8_t *)data;
     struct request request;

@@ -53,7 +53,8 @@ fastcgi_read_params(const char *params, size_t len, struct buffer *text,
             continue;
         }
         *equals = '\0';
-        if (request_add(request, name, equals + 1) < 0) {
+        if (request_add_named(request, name, (size_t)(equals - name),
+                              equals + 1) < 0) {
             abort(); /* the scan has counted them */
         }
     }

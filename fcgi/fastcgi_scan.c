@@ -70,6 +70,13 @@ end_record(struct fastcgi_scan *scan)
                : FASTCGI_GARBAGE;
 }
 
+static bool
+count_param(struct fastcgi_scan *scan)
+{
+    scan->param_count++;
+    return scan->param_count <= REQUEST_PARAMS_MAX - 1; /* FCGI_ROLE is one */
+}
+
 /* Takes one byte of one of the two lengths, which are 1 or 4 bytes long. */
 static bool
 feed_length(struct fastcgi_scan *scan, uint8_t byte)
@@ -93,9 +100,23 @@ feed_length(struct fastcgi_scan *scan, uint8_t byte)
     pair->index++;
     if (pair->index == 2) {
         pair->bytes_left = pair->length[0] + pair->length[1];
-        scan->param_count++;
+        return count_param(scan);
     }
-    return scan->param_count <= REQUEST_PARAMS_MAX - 1; /* FCGI_ROLE is one */
+    return true;
+}
+
+/* The bytes of a whole parameter with short lengths, as most are; else 0. */
+static size_t
+whole_pair(const struct fastcgi_scan *scan, const uint8_t *data, size_t len)
+{
+    size_t bytes;
+
+    if (scan->pair.index > 0 || scan->pair.length_left > 0 || len < 2 ||
+        ((data[0] | data[1]) & 0x80) != 0) {
+        return 0;
+    }
+    bytes = 2U + data[0] + data[1];
+    return bytes <= len ? bytes : 0;
 }
 
 static bool
@@ -104,7 +125,15 @@ feed_params(struct fastcgi_scan *scan, const uint8_t *data, size_t len)
     struct fastcgi_pair *pair = &scan->pair;
 
     while (len > 0) {
-        if (pair->index < 2) {
+        size_t whole = whole_pair(scan, data, len);
+
+        if (whole > 0) {
+            if (!count_param(scan)) {
+                return false;
+            }
+            data += whole;
+            len -= whole;
+        } else if (pair->index < 2) {
             if (!feed_length(scan, *data)) {
                 return false;
             }

@@ -14,7 +14,8 @@ request_init(struct request *request)
 }
 
 int
-request_add(struct request *request, const char *name, const char *value)
+request_add_named(struct request *request, const char *name, size_t name_len,
+                  const char *value)
 {
     struct param *param;
 
@@ -24,15 +25,19 @@ request_add(struct request *request, const char *name, const char *value)
     param = &request->params[request->param_count++];
     param->name = name;
     param->value = value;
-    param->name_len = strlen(name);
+    param->name_len = name_len;
     return 0;
 }
 
-const char *
-request_param(const struct request *request, const char *name)
+int
+request_add(struct request *request, const char *name, const char *value)
 {
-    size_t len = strlen(name);
+    return request_add_named(request, name, strlen(name), value);
+}
 
+const char *
+request_param_named(const struct request *request, const char *name, size_t len)
+{
     for (size_t i = 0; i < request->param_count; i++) {
         const struct param *param = &request->params[i];
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "buffer.h"
 
@@ -50,7 +51,7 @@ struct handler {
      * announces a body in SCGI also where it then sends none.
      */
     bool (*body)(void *context, const struct request *request);
-    /* Fills the response, which arrives zeroed with status 200. */
+    /* Fills the response, which arrives empty, with status 200. */
     void (*respond)(void *context, const struct request *request,
                     struct response *response);
     void *context;
@@ -63,8 +64,21 @@ void request_init(struct request *request);
 int request_add(struct request *request, const char *name, const char *value)
     __attribute__((warn_unused_result));
 
+/* The same where the length of the name is known. */
+int request_add_named(struct request *request, const char *name,
+                      size_t name_len, const char *value)
+    __attribute__((warn_unused_result));
+
+/* The value of a parameter, whose name is len bytes long, or "". */
+const char *request_param_named(const struct request *request, const char *name,
+                                size_t len);
+
 /* The value of a parameter, or "" when it is missing. */
-const char *request_param(const struct request *request, const char *name);
+static inline const char *
+request_param(const struct request *request, const char *name)
+{
+    return request_param_named(request, name, strlen(name));
+}
 
 /* Appends "name: value" CR LF to the header lines. */
 void response_header(struct response *response, const char *name,

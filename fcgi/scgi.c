@@ -9,8 +9,9 @@
 #include "scgi_reader.h"
 
 enum {
-    BODY_CHUNK = 65536,    /* bytes thrown away per read */
-    CHUNKS_PER_NOTICE = 16 /* then others get their turn */
+    BODY_CHUNK = 65536,     /* bytes thrown away per read */
+    CHUNKS_PER_NOTICE = 16, /* then others get their turn */
+    ANSWER_ROOM = 1024      /* enough for most */
 };
 
 struct scgi_connection {
@@ -29,7 +30,8 @@ scgi_release(struct connection *c)
 static void
 answer(struct connection *c, const struct request *request)
 {
-    struct buffer out = BUFFER_INIT;
+    char room[ANSWER_ROOM];
+    struct buffer out = BUFFER_IN(room);
 
     connection_respond(c, request, &out);
     connection_send(c, out.data, out.len, false);

@@ -74,7 +74,8 @@ struct location_config {
     char *zone;                     /* report_uploads; NULL: not reported */
     const struct output *output;    /* NULL: not set */
     char *content_type;
-    char *header; /* of the ID */
+    char *header;       /* of the ID */
+    char *header_param; /* the parameter that nginx passes it as */
     char *jsonp_parameter;
     char **origins; /* allow_origin; NULL-terminated, NULL: not set */
     enum unknown_answer unknown;

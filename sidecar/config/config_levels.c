@@ -1,4 +1,5 @@
 /* The levels of the configuration: inheritance; the zones by their names. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,13 +64,25 @@ inherit_output(struct location_config *level,
     compile(level);
 }
 
+/* "X-Progress-ID" comes as HTTP_X_PROGRESS_ID (RFC 3875, section 4.1.18). */
+static void
+name_header_param(struct location_config *level)
+{
+    level->header_param = alloc_format("HTTP_%s", level->header);
+    for (char *p = level->header_param; *p != '\0'; p++) {
+        *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
+    }
+}
+
 void
 config_inherit(struct config *config)
 {
     inherit_output(&config->main, &config->main);
+    name_header_param(&config->main);
     for (struct location_config *l = config->locations; l; l = l->next) {
         inherit_text(&l->zone, l->parent->zone);
         inherit_text(&l->header, l->parent->header);
+        name_header_param(l);
         inherit_text(&l->jsonp_parameter, l->parent->jsonp_parameter);
         inherit_list(&l->origins, l->parent->origins);
         if (l->unknown == UNKNOWN_UNSET) {
@@ -115,6 +128,7 @@ config_release_location(struct location_config *level)
     free(level->zone);
     free(level->content_type);
     free(level->header);
+    free(level->header_param);
     free(level->jsonp_parameter);
 }
 

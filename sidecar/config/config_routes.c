@@ -37,7 +37,7 @@ struct config_routes {
     struct table trailing; /* "first." of "first.*" */
     const struct location_config *main;
     const struct location_config *first_server; /* NULL: there is none */
-    struct uris *servers; /* in the order of their addresses; NULL, too */
+    struct uris *servers; /* in the order of their addresses; NULL first */
     size_t server_count;
     char **texts; /* lower-case names, owned */
     size_t text_count;
@@ -386,15 +386,19 @@ config_location(const struct config *config, const char *host, const char *uri)
 {
     const struct config_routes *routes = config->routes;
     const struct location_config *server = find_server(routes, host);
-    const struct uris *own = uris_of(routes, server);
-    const struct uris *others = uris_of(routes, NULL);
+    const struct uris *others = &routes->servers[0];
+    const struct uris *own = server != NULL ? uris_of(routes, server) : others;
     size_t len = strlen(uri);
-    const struct route *route =
-        first_of(find(&own->exact, uri, len), find(&others->exact, uri, len));
+    const struct route *route = find(&own->exact, uri, len);
 
+    if (own != others) {
+        route = first_of(route, find(&others->exact, uri, len));
+    }
     if (route == NULL) {
-        route = longest_of(find_prefix(&own->prefixes, uri, len),
-                           find_prefix(&others->prefixes, uri, len));
+        route = find_prefix(&own->prefixes, uri, len);
+        if (own != others) {
+            route = longest_of(route, find_prefix(&others->prefixes, uri, len));
+        }
     }
     if (route != NULL) {
         return route->level;

@@ -1,7 +1,6 @@
 /* Writing the answer to a probe. */
 #include "answer.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "hash.h"
@@ -13,21 +12,6 @@ enum {
     HTTP_NOT_FOUND = 404,
     ETAG_DIGITS = 16,
 };
-
-const char *
-answer_header_param(const struct request *request, const char *header)
-{
-    char name[128] = "HTTP_";
-    size_t at = 5;
-
-    for (const char *p = header; *p != '\0' && at < sizeof(name) - 1; p++) {
-        char upper = (char)toupper((unsigned char)*p);
-
-        name[at++] = (char)(upper == '-' ? '_' : upper);
-    }
-    name[at] = '\0';
-    return request_param(request, name);
-}
 
 static enum upload_state
 append_progress(const struct sidecar *sidecar, const struct probe *probe,

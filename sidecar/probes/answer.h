@@ -32,8 +32,4 @@ void answer_probe(const struct sidecar *sidecar, const struct probe *probe,
 bool answer_origin(const struct location_config *location,
                    const struct request *request, struct response *response);
 
-/* The value of a request's header, "" without it. */
-const char *answer_header_param(const struct request *request,
-                                const char *header);
-
 #endif

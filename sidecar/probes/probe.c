@@ -65,7 +65,7 @@ callback_is_valid(const char *callback)
 static bool
 has_id(const struct request *request, const struct location_config *location)
 {
-    return answer_header_param(request, location->header)[0] != '\0' ||
+    return request_param(request, location->header_param)[0] != '\0' ||
            query_has(request_param(request, "QUERY_STRING"), location->header);
 }
 
@@ -127,7 +127,7 @@ static bool
 read_ids(struct probe *probe)
 {
     const char *header =
-        answer_header_param(probe->request, probe->location->header);
+        request_param(probe->request, probe->location->header_param);
 
     if (header[0] == '\0') {
         return read_query_ids(probe);

@@ -52,12 +52,42 @@ printed_text(void **state)
     }
 }
 
+/* One that begins in an array leaves that when it has to, and never frees it.
+ */
+static void
+borrowed_room(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 40; before++) {
+        for (size_t more = 0; more < 40; more++) {
+            char room[32];
+            char expected[128];
+            struct buffer b = BUFFER_IN(room);
+
+            buffer_printf(&b, "%*s", (int)before, "");
+            buffer_reserve(&b, more);
+            assert_true(b.capacity - b.len >= more);
+            buffer_append_number(&b, 12345);
+            snprintf(expected, sizeof(expected), "%*s12345", (int)before, "");
+            assert_int_equal(b.len, strlen(expected));
+            assert_memory_equal(b.data, expected, b.len);
+            assert_int_equal(b.borrowed, b.data == room);
+            buffer_release(&b);
+            assert_int_equal(b.capacity, 0);
+            buffer_append_string(&b, "again"); /* not in the room any more */
+            assert_false(b.borrowed);
+            buffer_release(&b);
+        }
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers),
         cmocka_unit_test(printed_text),
+        cmocka_unit_test(borrowed_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -379,7 +379,7 @@ test_parts(void **state)
 
         build(&row->source, &b);
         for (size_t len = 1; len < b.len && b.len <= SHORT_BYTES; len++) {
-            struct buffer part = { b.data, len, len };
+            struct buffer part = { b.data, len, len, true };
             struct outcome outcome = feed_all(&part, 0, len);
 
             ASSERT_INT(unit_case("%zu bytes of %s", len, row->name),
@@ -407,7 +407,7 @@ test_behind(void **state)
         build(&good_rows[0].source, &b);
         outcome = feed_all(&b, 0, b.len);
         check_good(row->name, row, len, &outcome);
-        rest = (struct buffer){ b.data + len, b.len - len, b.len - len };
+        rest = (struct buffer){ b.data + len, b.len - len, b.len - len, true };
         outcome = feed_all(&rest, 0, rest.len);
         check_good("the next", &good_rows[0], rest.len, &outcome);
         buffer_release(&b);
