@@ -149,8 +149,8 @@ enum store_result store_upload_put(struct store *store,
 
 /*
  * Writes what a probe has measured: received, its gauge, marks, file,
- * updated; not the rest, which an event may have changed meanwhile. Leaves a
- * finished attempt, and one that has received more, alone.
+ * updated, when that was; not the rest, which an event may have changed
+ * meanwhile. Leaves a finished attempt, and one that has received more, alone.
  */
 enum store_result store_upload_measured(struct store *store,
                                         const struct upload *upload);
@@ -166,11 +166,15 @@ int store_upload_due(struct store *store, int64_t now_ms,
                      struct upload *uploads, int max);
 
 /*
- * Those that are looked at in turn, in the order of their keys: the next behind
- * "after", of which only the key counts. Fewer than max: the last ones.
+ * Those that are looked at in turn, in the order of their keys: moves *place,
+ * of which only the key counts, over the next max of them. Those that have not
+ * been seen alive since are put into uploads, *count of them. Returns how many
+ * it has moved over, fewer than max: there are no more; or -1 on an SQLite
+ * error.
  */
-int store_upload_in_turn(struct store *store, const struct upload *after,
-                         struct upload *uploads, int max);
+int store_upload_in_turn(struct store *store, struct upload *place,
+                         int64_t alive_since_ms, struct upload *uploads,
+                         int max, int *count);
 
 /* The number of running attempts. */
 int store_upload_running(struct store *store);

@@ -29,7 +29,8 @@ bytes_of(const struct upload *row)
 static struct cache_place *
 set_of(struct store *store, uint32_t hash)
 {
-    return store->cache[hash % CACHE_SETS];
+    /* The upper bits depend on all characters, those of counted IDs, too. */
+    return store->cache[hash * 2654435769U >> (32 - CACHE_SET_BITS)];
 }
 
 static struct cache_place *
@@ -62,10 +63,27 @@ place_of(struct store *store, const struct upload *upload)
     return place != NULL && is_attempt(place->row, upload) ? place : NULL;
 }
 
+/* Whether what the table has of them is the same. */
+static bool
+are_measured_alike(const struct upload *one, const struct upload *other)
+{
+    return one->received_bytes == other->received_bytes &&
+           one->gauge == other->gauge &&
+           one->approximate == other->approximate &&
+           memcmp(one->mark_ms, other->mark_ms, sizeof(one->mark_ms)) == 0 &&
+           memcmp(one->mark_bytes, other->mark_bytes,
+                  sizeof(one->mark_bytes)) == 0 &&
+           one->updated_ms == other->updated_ms &&
+           one->spool_row == other->spool_row &&
+           one->spool_certain == other->spool_certain;
+}
+
 /* The fields that store_upload_measured() writes, and they alone. */
 static void
 copy_measured(struct upload *to, const struct upload *from)
 {
+    to->measured_ms = from->measured_ms;
+    to->alive_ms = from->alive_ms;
     to->received_bytes = from->received_bytes;
     to->gauge = from->gauge;
     to->approximate = from->approximate;
@@ -110,7 +128,7 @@ store_cache_locked(struct store *store, const struct upload *row)
 {
     uint32_t hash = store_hash(row->zone, row->id);
     struct cache_place *set = set_of(store, hash);
-    struct cache_place *place = &set[hash / CACHE_SETS % CACHE_WAYS];
+    struct cache_place *place = &set[hash % CACHE_WAYS];
     struct upload *copy = malloc(bytes_of(row));
 
     if (copy == NULL) {
@@ -138,10 +156,18 @@ store_cache_measured_locked(struct store *store, const struct upload *upload)
         return false;
     }
     if (upload->received_bytes >= place->row->received_bytes) {
+        place->measured |= !are_measured_alike(place->row, upload);
         copy_measured(place->row, upload);
-        place->measured = true;
     }
     return true;
+}
+
+int64_t
+store_cache_alive_ms_locked(struct store *store, const struct upload *key)
+{
+    const struct cache_place *place = place_of(store, key);
+
+    return place != NULL ? place->row->alive_ms : 0;
 }
 
 void

@@ -62,7 +62,8 @@ enum {
     SPOOL_CONNECTIONS = 16384,
     ASSEMBLY_COST_BYTES = 128, /* of a row without its ranges, rounded up */
     ASSEMBLY_PROTOCOLS_MAX = 31,
-    CACHE_SETS = 4096,
+    CACHE_SET_BITS = 14,
+    CACHE_SETS = 1 << CACHE_SET_BITS,
     CACHE_WAYS = 4, /* rows whose IDs hash alike */
 };
 
@@ -84,9 +85,9 @@ struct store {
     int spool_count;
     /* How many of them are of connections that hash alike. */
     uint32_t spools_of[SPOOL_CONNECTIONS];
-    int running_count; /* uploads */
-    int batches;       /* that have begun */
-    struct cache_place cache[CACHE_SETS][CACHE_WAYS];
+    int running_count;                                /* uploads */
+    int batches;                                      /* that have begun */
+    struct cache_place cache[CACHE_SETS][CACHE_WAYS]; /* memory as it is used */
 };
 
 extern const char *const store_statement_sql[STATEMENTS];
@@ -179,6 +180,11 @@ void store_cache_locked(struct store *store, const struct upload *row);
 /* Takes what was measured; false where the attempt does not stand there. */
 bool store_cache_measured_locked(struct store *store,
                                  const struct upload *upload);
+
+/* When the attempt of a key was last seen alive; 0 where it does not stand
+ * there. */
+int64_t store_cache_alive_ms_locked(struct store *store,
+                                    const struct upload *key);
 
 /* Brings a row of the table up to what was measured since. */
 void store_cache_over_locked(struct store *store, struct upload *row);

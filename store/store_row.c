@@ -49,6 +49,7 @@ store_read_row(sqlite3_stmt *s, struct upload *upload)
     int column = 4;
 
     store_read_key(s, upload);
+    upload->measured_ms = upload->alive_ms = 0;
     read_blob(s, 3, &upload->socket, sizeof(upload->socket));
 #define READ(name) \
     upload->name = (__typeof__(upload->name))sqlite3_column_int64(s, column++);

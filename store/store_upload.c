@@ -357,13 +357,16 @@ store_upload_measured(struct store *store, const struct upload *upload)
 {
     enum store_result result = STORE_OK;
     struct upload first = { .received_bytes = 0 }; /* of its ID */
+    bool taken;
 
     pthread_mutex_lock(&store->lock);
-    if (!store_cached_locked(store, upload->zone, upload->id, NULL)) {
+    taken = store_cache_measured_locked(store, upload);
+    if (!taken && !store_cached_locked(store, upload->zone, upload->id, NULL)) {
         /* From now on it costs next to nothing. */
         (void)find_locked(store, upload->zone, upload->id, &first);
+        taken = store_cache_measured_locked(store, upload);
     }
-    if (!store_cache_measured_locked(store, upload)) {
+    if (!taken) {
         result = store_write_measured_locked(store, upload);
     }
     pthread_mutex_unlock(&store->lock);
@@ -387,20 +390,34 @@ store_upload_due(struct store *store, int64_t now_ms, struct upload *uploads,
 }
 
 int
-store_upload_in_turn(struct store *store, const struct upload *after,
-                     struct upload *uploads, int max)
+store_upload_in_turn(struct store *store, struct upload *place,
+                     int64_t alive_since_ms, struct upload *uploads, int max,
+                     int *count)
 {
+    struct upload key = *place; /* it stays bound while the place moves on */
+    int64_t alive_ms;
+    int passed = 0;
     sqlite3_stmt *s;
-    int count;
+    int code;
 
+    *count = 0;
     pthread_mutex_lock(&store->lock);
     s = store_statement_locked(store, IN_TURN);
-    store_bind_key(s, after->zone, after->id, after->attempt);
+    store_bind_key(s, key.zone, key.id, key.attempt);
     sqlite3_bind_int(s, 4, max);
     sqlite3_bind_int64(s, 5, UPLOAD_IN_TURN);
-    count = read_rows(store, s, uploads, max);
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        passed++;
+        store_read_key(s, place);
+        alive_ms = store_cache_alive_ms_locked(store, place);
+        if (alive_ms == 0 || alive_ms < alive_since_ms) {
+            store_read_row(s, &uploads[*count]);
+            store_cache_over_locked(store, &uploads[(*count)++]);
+        }
+    }
+    sqlite3_reset(s);
     pthread_mutex_unlock(&store->lock);
-    return count;
+    return code == SQLITE_DONE ? passed : -1;
 }
 
 int

@@ -69,6 +69,9 @@ struct upload {
     bool body_complete;        /* a mirrored body has come to its end */
     bool approximate;          /* received is an estimate, see gauge */
     int gauge;                 /* where received comes from; the caller's */
+    /* Not in the table: 0 where the row was read from there. */
+    int64_t measured_ms; /* when the gauges were read last */
+    int64_t alive_ms;    /* when its connection was last seen, and it on it */
 
     /* Two marks of the sliding window for the rate. */
     int64_t mark_ms[2];

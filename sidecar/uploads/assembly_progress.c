@@ -77,9 +77,8 @@ static void
 measure_piece(struct uploads *uploads, struct file *file, struct upload *piece,
               int64_t now_ms)
 {
-    if (measure(uploads, piece, now_ms).changed) {
-        store_upload_measured(uploads->store, piece);
-    }
+    measure(uploads, piece, now_ms);
+    store_upload_measured(uploads->store, piece);
     file->row.gauge = piece->gauge;
     file->row.approximate |= piece->approximate;
     assembly_add_range(file, piece->piece_at - 1, assembly_live_bytes(piece));

@@ -15,6 +15,7 @@ enum {
     STATUS_CLIENT_GONE = 499,    /* nginx's own, for a client that went away */
     PREREAD_BYTES_MAX = 65536,   /* of a body, read before its start event */
     SUCCESSOR_BYTES_MIN = 16384, /* more than what TLS takes besides a body */
+    LATE_MS = 200,               /* by which a turn may come too late */
 };
 
 enum life {
@@ -208,20 +209,19 @@ check_end(struct uploads *uploads, const struct upload *seen, enum life life,
 static void
 check(struct uploads *uploads, struct upload *seen, int64_t now_ms)
 {
-    struct look fresh;
     enum life life;
 
     if (store_is_assembly(seen)) {
         assembly_check(uploads, seen, now_ms);
         return;
     }
-    fresh = measure(uploads, seen, now_ms);
-    if (fresh.changed) {
-        store_upload_measured(uploads->store, seen);
+    measure(uploads, seen, now_ms);
+    life = seen->alive_ms == now_ms ? LIFE_ALIVE
+                                    : look_for_life(uploads, seen, now_ms);
+    if (life == LIFE_ALIVE) {
+        seen->alive_ms = now_ms;
     }
-    life = fresh.socket_open && is_alone(seen)
-               ? LIFE_ALIVE
-               : look_for_life(uploads, seen, now_ms);
+    store_upload_measured(uploads->store, seen);
     if (life != LIFE_ALIVE || seen->check_ms != UPLOAD_IN_TURN) {
         check_end(uploads, seen, life, now_ms);
     }
@@ -245,27 +245,32 @@ has_time(const struct uploads *uploads, int64_t began_ms)
     return uploads->options.clock_ms() - began_ms < DUE_MS_PER_TICK;
 }
 
-/* Those of which nothing is suspected. */
+/*
+ * Those of which nothing is suspected. A probe sees what a look would: it is
+ * one of the turns, two of them in an interval, that finds whom nobody has seen
+ * for so long that the next turn would be too late.
+ */
 static void
 check_in_turn(struct uploads *uploads, struct upload *due, int64_t began_ms,
               int64_t now_ms)
 {
-    int left =
-        turns_due(&uploads->upload_turns, store_upload_running(uploads->store),
-                  uploads->options.check_interval_ms, now_ms);
+    int64_t half_ms = (uploads->options.check_interval_ms + 1) / 2;
+    int left = turns_due(&uploads->upload_turns,
+                         store_upload_running(uploads->store), half_ms, now_ms);
     bool again = true; /* from the first one on */
 
     while (left > 0 && has_time(uploads, began_ms)) {
         int max = left < DUE_AT_ONCE ? left : DUE_AT_ONCE;
-        int count =
-            store_upload_in_turn(uploads->store, &uploads->looked_at, due, max);
+        int count;
+        int passed =
+            store_upload_in_turn(uploads->store, &uploads->looked_at,
+                                 now_ms - half_ms - LATE_MS, due, max, &count);
 
         if (count > 0) {
-            uploads->looked_at = due[count - 1];
             check_each(uploads, due, count, now_ms);
-            left -= count;
         }
-        if (count < max) {
+        left -= passed > 0 ? passed : 0;
+        if (passed < max) {
             memset(&uploads->looked_at, 0, sizeof(uploads->looked_at));
             if (!again) {
                 break;

@@ -116,13 +116,14 @@ socket_bytes(struct uploads *uploads, struct upload *upload, bool *exact,
     if (upload->socket.family == 0 || upload->protocol >= HTTP_2) {
         return -1;
     }
-    if (destroyed_sockets_last(uploads->options.destroyed, upload, &last)) {
-        read_bytes = last_read_bytes(upload, &last);
-    } else if (upload->socket.cookie == 0 ||
-               socket_gauge_read(&upload->socket, &read_bytes) != SOCKET_OPEN) {
-        return -1;
-    } else {
+    if (upload->socket.cookie != 0 &&
+        socket_gauge_read(&upload->socket, &read_bytes) == SOCKET_OPEN) {
         *open = true;
+    } else if (destroyed_sockets_last(uploads->options.destroyed, upload,
+                                      &last)) {
+        read_bytes = last_read_bytes(upload, &last);
+    } else {
+        return -1;
     }
     if (read_bytes < upload->socket_base_bytes) {
         return -1;
@@ -136,7 +137,7 @@ socket_bytes(struct uploads *uploads, struct upload *upload, bool *exact,
  * Two marks make the window: the rate is measured from the older one, and the
  * newer one takes its place once it is half a window old.
  */
-bool
+void
 move_marks(struct upload *upload, int64_t now_ms)
 {
     if (upload->mark_ms[0] == 0) {
@@ -144,16 +145,15 @@ move_marks(struct upload *upload, int64_t now_ms)
         upload->mark_bytes[0] = 0;
         upload->mark_ms[1] = now_ms;
         upload->mark_bytes[1] = upload->received_bytes;
-        return true;
+        return;
     }
     if (now_ms - upload->mark_ms[1] < RATE_WINDOW_MS / 2) {
-        return false;
+        return;
     }
     upload->mark_ms[0] = upload->mark_ms[1];
     upload->mark_bytes[0] = upload->mark_bytes[1];
     upload->mark_ms[1] = now_ms;
     upload->mark_bytes[1] = upload->received_bytes;
-    return true;
 }
 
 int64_t
@@ -175,12 +175,11 @@ measured_rate(const struct upload *upload, int64_t now_ms)
     return rate < INT64_MAX ? (int64_t)rate : INT64_MAX;
 }
 
-struct look
+void
 measure(struct uploads *uploads, struct upload *upload, int64_t now_ms)
 {
-    int64_t old_row = upload->spool_row;
-    struct look look = { .socket_open = false };
     bool exact = false;
+    bool open = false;
     int64_t of_spool = -1;
     int64_t of_socket;
 
@@ -189,21 +188,21 @@ measure(struct uploads *uploads, struct upload *upload, int64_t now_ms)
      * file is still wanted once, as its end tells the end of the request. It is
      * read first, or what comes in between would put it ahead.
      */
-    if (!upload->socket_exact || upload->chunked || old_row == 0) {
+    if (!upload->socket_exact || upload->chunked || upload->spool_row == 0) {
         of_spool = spool_bytes(uploads, upload, now_ms);
     }
-    of_socket = socket_bytes(uploads, upload, &exact, &look.socket_open);
+    of_socket = socket_bytes(uploads, upload, &exact, &open);
     if (of_socket < 0 && of_spool < 0) {
         of_spool = spool_bytes(uploads, upload, now_ms);
     }
     if (of_spool >= 0 && (!exact || of_spool > of_socket)) {
-        look.changed =
-            count_received(upload, of_spool, GAUGE_SPOOL, false, now_ms);
+        count_received(upload, of_spool, GAUGE_SPOOL, false, now_ms);
     } else {
-        look.changed =
-            count_received(upload, of_socket, GAUGE_SOCKET, !exact, now_ms);
+        count_received(upload, of_socket, GAUGE_SOCKET, !exact, now_ms);
     }
-    look.changed |= old_row != upload->spool_row;
-    look.changed |= move_marks(upload, now_ms);
-    return look;
+    upload->measured_ms = now_ms;
+    if (open && is_alone(upload)) {
+        upload->alive_ms = now_ms;
+    }
+    move_marks(upload, now_ms);
 }

@@ -1,8 +1,9 @@
 /*
- * What was answered a moment ago. Many watchers of one upload, or one that asks
- * without pause, share one look at the gauges every RECENT_MS; nobody is told
- * what is older, nor what the store has taken back since. All functions are
- * thread-safe. now_ms is monotonic.
+ * What was answered a moment ago of files in pieces, which take a look at each
+ * piece. Many watchers of one file, or one that asks without pause, share one
+ * look at the gauges every RECENT_MS; nobody is told what is older, nor what
+ * the store has taken back since. Of an upload by one request its row says when
+ * it was looked at. All functions are thread-safe. now_ms is monotonic.
  */
 #ifndef SIDECAR_RECENT_PROGRESS_H
 #define SIDECAR_RECENT_PROGRESS_H

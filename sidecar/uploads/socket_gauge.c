@@ -140,18 +140,19 @@ take_answer(const struct nlmsghdr *header, void *argument)
     }
     mnl_attr_for_each(attribute, header, sizeof(*message))
     {
-        struct tcp_info info = { .tcpi_state = 0 };
-        size_t len = mnl_attr_get_payload_len(attribute);
+        const size_t at = offsetof(struct tcp_info, tcpi_bytes_received);
+        uint64_t received_bytes;
 
         if (mnl_attr_get_type(attribute) != INET_DIAG_INFO ||
-            len < offsetof(struct tcp_info, tcpi_bytes_received) + 8) {
+            mnl_attr_get_payload_len(attribute) < at + sizeof(received_bytes)) {
             continue;
         }
-        memcpy(&info, mnl_attr_get_payload(attribute),
-               len < sizeof(info) ? len : sizeof(info));
+        memcpy(&received_bytes,
+               (const char *)mnl_attr_get_payload(attribute) + at,
+               sizeof(received_bytes));
         reading->socket->cookie = cookie;
         reading->read_bytes =
-            (int64_t)info.tcpi_bytes_received - (int64_t)message->idiag_rqueue;
+            (int64_t)received_bytes - (int64_t)message->idiag_rqueue;
         reading->answer = SOCKET_OPEN;
     }
     return MNL_CB_STOP;

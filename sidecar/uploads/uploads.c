@@ -211,62 +211,99 @@ hide_form(struct upload *upload, int64_t now_ms)
     }
 }
 
-/* Returns whether the store has the upload. */
-static bool
-look_up(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
-        struct progress *progress)
+/* What is told of an upload, by its row. */
+static void
+tell(struct uploads *uploads, struct upload *upload, int64_t now_ms,
+     struct progress *progress)
 {
-    struct upload upload;
-    enum store_result found =
-        store_upload_find(uploads->store, zone, id, &upload);
-
-    memset(progress, 0, sizeof(*progress));
-    progress->size_bytes = progress->rate = progress->eta_ms = -1;
-    if (found == STORE_ERROR) {
-        log_store_error(uploads, "reading an upload");
-        return false;
-    }
-    if (found == STORE_OK && upload.piece_at < 0 && upload_runs(&upload) &&
-        assembly_look_into(uploads, &upload, now_ms)) {
-        found = store_upload_find(uploads->store, zone, id, &upload);
-    }
-    if (found == STORE_OK && store_is_assembly(&upload)) {
-        if (!assembly_measure(uploads, &upload, now_ms, &progress->pieces)) {
-            return false;
-        }
-    } else if (found == STORE_OK && upload_runs(&upload)) {
-        if (measure(uploads, &upload, now_ms).changed &&
-            store_upload_measured(uploads->store, &upload) != STORE_OK) {
-            log_store_error(uploads, "writing what was measured");
-        }
-    } else if (!progress_of_file(uploads, id,
-                                 found == STORE_OK ? &upload : NULL, now_ms,
-                                 &upload) &&
-               found == STORE_NOT_FOUND) {
-        return false;
-    }
-    if (upload.piece_at < 0 && upload_runs(&upload)) {
-        hide_form(&upload, now_ms);
+    if (upload->piece_at < 0 && upload_runs(upload)) {
+        hide_form(upload, now_ms);
     }
     /* What was counted before by estimate, the size puts right. */
-    if (upload.size_bytes >= 0 && upload.received_bytes > upload.size_bytes) {
-        upload.received_bytes = upload.size_bytes;
+    if (upload->size_bytes >= 0 &&
+        upload->received_bytes > upload->size_bytes) {
+        upload->received_bytes = upload->size_bytes;
     }
-    describe(uploads, &upload, now_ms, progress);
-    return found == STORE_OK;
+    describe(uploads, upload, now_ms, progress);
+}
+
+/* A look at each of the pieces that are under way. */
+static void
+tell_file(struct uploads *uploads, struct upload *file, int64_t now_ms,
+          struct progress *progress)
+{
+    int zone = file->zone;
+    char id[UPLOAD_ID_MAX + 1];
+    uint32_t version = store_version(uploads->store, zone, file->id);
+
+    strcpy(id, file->id); /* its own row may be another's */
+    if (!recent_progress_find(uploads->recent, zone, id, version, now_ms,
+                              progress) &&
+        assembly_measure(uploads, file, now_ms, &progress->pieces)) {
+        tell(uploads, file, now_ms, progress);
+        recent_progress_put(uploads->recent, zone, id, version, now_ms,
+                            progress);
+    }
+}
+
+/* Whether its gauges were read a moment ago, for another probe. */
+static bool
+is_fresh(const struct upload *upload, int64_t now_ms)
+{
+    return upload->measured_ms != 0 && now_ms - upload->measured_ms < RECENT_MS;
+}
+
+/* Finds what a probe asks for; what a form has in it, may be another row. */
+static enum store_result
+find(struct uploads *uploads, int zone, const char *id, int64_t now_ms,
+     struct upload *upload)
+{
+    enum store_result found =
+        store_upload_find(uploads->store, zone, id, upload);
+
+    if (found == STORE_OK && upload->piece_at < 0 && upload_runs(upload) &&
+        !is_fresh(upload, now_ms) &&
+        assembly_look_into(uploads, upload, now_ms)) {
+        found = store_upload_find(uploads->store, zone, id, upload);
+    }
+    if (found == STORE_ERROR) {
+        log_store_error(uploads, "reading an upload");
+    }
+    return found;
+}
+
+static void
+look_at(struct uploads *uploads, struct upload *upload, int64_t now_ms)
+{
+    if (is_fresh(upload, now_ms)) {
+        return;
+    }
+    measure(uploads, upload, now_ms);
+    if (store_upload_measured(uploads->store, upload) != STORE_OK) {
+        log_store_error(uploads, "writing what was measured");
+    }
 }
 
 void
 uploads_progress(struct uploads *uploads, int zone, const char *id,
                  int64_t now_ms, struct progress *progress)
 {
-    uint32_t version = store_version(uploads->store, zone, id);
+    struct upload upload;
+    enum store_result found = find(uploads, zone, id, now_ms, &upload);
 
-    if (!recent_progress_find(uploads->recent, zone, id, version, now_ms,
-                              progress) &&
-        look_up(uploads, zone, id, now_ms, progress)) {
-        recent_progress_put(uploads->recent, zone, id, version, now_ms,
-                            progress);
+    memset(progress, 0, sizeof(*progress));
+    progress->size_bytes = progress->rate = progress->eta_ms = -1;
+    if (found == STORE_OK && store_is_assembly(&upload)) {
+        tell_file(uploads, &upload, now_ms, progress);
+    } else if (found == STORE_OK && upload_runs(&upload)) {
+        look_at(uploads, &upload, now_ms);
+        tell(uploads, &upload, now_ms, progress);
+    } else if (found != STORE_ERROR &&
+               (progress_of_file(uploads, id,
+                                 found == STORE_OK ? &upload : NULL, now_ms,
+                                 &upload) ||
+                found == STORE_OK)) {
+        tell(uploads, &upload, now_ms, progress);
     }
 }
 

@@ -70,18 +70,11 @@ int turns_due(struct turns *turns, int total, int64_t interval_ms,
 /* Whether the end of an attempt has not been told or concluded yet. */
 bool upload_runs(const struct upload *upload);
 
-/* What a look at the gauges has shown. */
-struct look {
-    bool changed;     /* a measured field of the attempt */
-    bool socket_open; /* the client's connection was there */
-};
-
 /*
  * Reads the gauges of a running attempt and updates its measured fields. Takes
  * no lock of the uploads.
  */
-struct look measure(struct uploads *uploads, struct upload *upload,
-                    int64_t now_ms);
+void measure(struct uploads *uploads, struct upload *upload, int64_t now_ms);
 
 /* Bytes a second over the window, or -1. */
 int64_t measured_rate(const struct upload *upload, int64_t now_ms);
@@ -140,11 +133,8 @@ bool write_row(struct uploads *uploads, const struct upload *upload,
 bool write_file(struct uploads *uploads, const struct upload *file,
                 const struct assembly *assembly, int64_t now_ms);
 
-/*
- * Moves the two marks of the rate's window on; returns whether they have
- * changed.
- */
-bool move_marks(struct upload *upload, int64_t now_ms);
+/* Moves the two marks of the rate's window on. */
+void move_marks(struct upload *upload, int64_t now_ms);
 
 /* The wall clock less ours, now: it moves when somebody sets it. */
 int64_t wall_offset(struct uploads *uploads, int64_t now_ms);

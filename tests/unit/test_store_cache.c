@@ -81,12 +81,16 @@ measured_by(unsigned *seed, struct upload *upload)
     upload->updated_ms = 100 + pick(seed, 900);
     upload->spool_row = pick(seed, 3);
     upload->spool_certain = pick(seed, 2) == 0;
+    upload->measured_ms = upload->alive_ms = pick(seed, 50);
 }
 
 static int
 read_some(struct store *store, unsigned call, const struct upload *key,
           struct upload *rows)
 {
+    struct upload place;
+    int count;
+
     switch (call) {
     case 0:
         return store_upload_find(store, key->zone, key->id, rows);
@@ -100,7 +104,11 @@ read_some(struct store *store, unsigned call, const struct upload *key,
     case 4:
         return store_upload_due(store, key->started_ms + 50, rows, ROWS);
     default:
-        return store_upload_in_turn(store, key, rows, ROWS);
+        place = *key;
+        return store_upload_in_turn(store, &place, INT64_MAX, rows, ROWS,
+                                    &count) == count
+                   ? count
+                   : -1;
     }
 }
 

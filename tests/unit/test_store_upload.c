@@ -423,13 +423,18 @@ test_due(void **state)
     }
 }
 
-/* The IDs of those in turn behind a key. */
-static void
-in_turn(struct store *store, const struct upload *after, int max, char *text,
-        size_t size)
+/*
+ * The IDs of those in turn behind a key that nobody has seen alive since.
+ * Returns over how many the key was moved.
+ */
+static int
+in_turn(struct store *store, struct upload *place, int64_t since_ms, int max,
+        char *text, size_t size)
 {
     struct upload rows[8];
-    int count = store_upload_in_turn(store, after, rows, max);
+    int count;
+    int passed =
+        store_upload_in_turn(store, place, since_ms, rows, max, &count);
     size_t len = 0;
 
     text[0] = '\0';
@@ -438,6 +443,7 @@ in_turn(struct store *store, const struct upload *after, int max, char *text,
                                 rows[i].id,
                                 rows[i].attempt[UPLOAD_ATTEMPT_BYTES - 1]);
     }
+    return passed;
 }
 
 static void
@@ -476,11 +482,55 @@ test_in_turn(void **state)
         struct upload after =
             running(rows[i].zone, rows[i].id, rows[i].attempt, 1);
 
-        in_turn(*state, &after, rows[i].max, text, sizeof(text));
+        ASSERT_INT(unit_case("row %d", (int)i),
+                   in_turn(*state, &after, 1, rows[i].max, text, sizeof(text)),
+                   strlen(rows[i].expected) / 4);
         ASSERT_TEXT(unit_case("row %d", (int)i), text, rows[i].expected);
     }
     due(*state, UPLOAD_IN_TURN - 1, 8, text, sizeof(text));
     ASSERT_TEXT("due is another one", text, "b,");
+}
+
+/* Whom a probe has seen is passed over, and no other attempt of its ID. */
+static void
+test_in_turn_alive(void **state)
+{
+    static const struct {
+        int64_t since_ms;
+        int max;
+        const char *expected;
+        int passed;
+        const char *place;
+    } rows[] = {
+        { 100, 8, "0a2,0c1,", 3, "c" },
+        { 101, 8, "0a1,0a2,0c1,", 3, "c" },
+        { 100, 2, "0a2,", 2, "a" },
+        { 100, 1, "", 1, "a" },
+        { INT64_MIN, 8, "0a2,0c1,", 3, "c" },
+    };
+    struct upload first;
+    char text[64];
+
+    for (int i = 0; i < 3; i++) {
+        struct upload upload =
+            running(LARGE, i == 2 ? "c" : "a", i == 1 ? 2 : 1, 10 + i);
+
+        upload.check_ms = UPLOAD_IN_TURN;
+        put(*state, &upload);
+        first = i == 0 ? upload : first;
+    }
+    first.alive_ms = 100;
+    ASSERT_INT("measured", store_upload_measured(*state, &first), STORE_OK);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct upload place = running(LARGE, "", 0, 1);
+
+        ASSERT_INT(unit_case("row %d", (int)i),
+                   in_turn(*state, &place, rows[i].since_ms, rows[i].max, text,
+                           sizeof(text)),
+                   rows[i].passed);
+        ASSERT_TEXT(unit_case("row %d", (int)i), text, rows[i].expected);
+        ASSERT_TEXT(unit_case("row %d", (int)i), place.id, rows[i].place);
+    }
 }
 
 static void
@@ -512,13 +562,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORE_TEST(test_round_trip),   STORE_TEST(test_no_socket),
-        STORE_TEST(test_not_found),    STORE_TEST(test_delete),
-        STORE_TEST(test_put_received), STORE_TEST(test_measured_fields),
-        STORE_TEST(test_measured),     STORE_TEST(test_measured_edges),
-        STORE_TEST(test_in_turn),      STORE_TEST(test_find),
-        STORE_TEST(test_attempts),     STORE_TEST(test_on_connection),
-        STORE_TEST(test_due),          STORE_TEST(test_running_count),
+        STORE_TEST(test_round_trip),    STORE_TEST(test_no_socket),
+        STORE_TEST(test_not_found),     STORE_TEST(test_delete),
+        STORE_TEST(test_put_received),  STORE_TEST(test_measured_fields),
+        STORE_TEST(test_measured),      STORE_TEST(test_measured_edges),
+        STORE_TEST(test_in_turn),       STORE_TEST(test_in_turn_alive),
+        STORE_TEST(test_find),          STORE_TEST(test_attempts),
+        STORE_TEST(test_on_connection), STORE_TEST(test_due),
+        STORE_TEST(test_running_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
