@@ -103,7 +103,7 @@ store_error(struct store *store, char *text, size_t size)
 }
 
 sqlite3_stmt *
-store_statement_locked(struct store *store, enum statement which)
+store_statement_locked(struct store *store, enum store_statement which)
 {
     return store->statements[which];
 }

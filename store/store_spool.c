@@ -279,7 +279,7 @@ store_spool_by_id(struct store *store, const char *id, struct spool *spools,
 
 /* The rows of a statement of one number and a limit. */
 static int
-read_by_number(struct store *store, enum statement which, int64_t number,
+read_by_number(struct store *store, enum store_statement which, int64_t number,
                struct spool *spools, int max)
 {
     sqlite3_stmt *s;

@@ -3,17 +3,7 @@
 
 #include "store_internal.h"
 
-enum {
-    /*
-     * What a row costs, rounded up: the record, its entries in the indexes,
-     * each with the ID, and the share of pages that are not full, as IDs come
-     * in no order. Of a running row without a socket 155 bytes were measured,
-     * and 3.75 for each of the ID.
-     */
-    ROW_COST_BYTES = 288,
-    ID_COST_BYTES = 4,
-    SWEEP_BATCH = 64,
-};
+enum { SWEEP_BATCH = 64 };
 
 static int64_t
 row_cost(const char *id)

@@ -173,7 +173,8 @@ concluded() {
 @test "an answer that takes long to end, over HTTP/2" {
     DAEMON_CONF="upload_progress_check_interval 500ms;"
     odd_start
-    curl -sk --http2 -o /dev/null --data-binary "@$(make_file 300000)" \
+    # Slow enough for the file to be seen while it is open.
+    curl -sk --http2 --limit-rate 500k -o /dev/null --data-binary "@$(make_file 300000)" \
         "$TLS_URL/upload?X-Progress-ID=slow&trickle=6000&status=500" 3>&- &
     CURL_PID=$!
     # The connection stays, so that it tells nothing; the file is closed.

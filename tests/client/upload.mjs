@@ -11,7 +11,8 @@
 //   earlier          requests before the upload on the same connection
 //   abort-at         cut the request after so many bytes (one, or one for each)
 //   stagger          milliseconds between the starts of two uploads
-//   lag              "unchecked": do not check how far received trails
+//   lag              "unchecked": do not check how far received trails;
+//                    "until-whole": not any more once all was sent
 //   lag-bytes, lag-share  how far it may trail, see watch.mjs
 //   interval         milliseconds between two probes (50)
 //   linger           milliseconds that the connection stays after the response
@@ -80,6 +81,7 @@ function addressOf(socket) {
 function limits() {
     return {
         lag: values.lag !== 'unchecked' && !SLOW,
+        whole: values.lag !== 'until-whole',
         ...(values.interval && { interval: Number(values.interval) }),
         ...(values['lag-bytes'] && { bytes: Number(values['lag-bytes']) }),
         ...(values['lag-share'] && { share: Number(values['lag-share']) }),

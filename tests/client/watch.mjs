@@ -11,11 +11,12 @@ export const BUFFERS_BYTES = 64 * 1024;
 export class Watch {
     // limits: { bytes: how far received may trail beyond the unread bytes,
     // share: and by what part of what was sent, gauge: expected, lag: false to
-    // check only that it is never ahead, interval: ms between probes }
+    // check only that it is never ahead, whole: false where it may trail once all
+    // was sent, interval: ms between probes }
     constructor(prober, id, body, connection, limits = {}) {
         Object.assign(this, { prober, id, body, connection });
-        this.limits = { bytes: BUFFERS_BYTES, share: 0, lag: true, interval: INTERVAL_MS,
-            ...limits };
+        this.limits = { bytes: BUFFERS_BYTES, share: 0, lag: true, whole: true,
+            interval: INTERVAL_MS, ...limits };
         this.samples = [];
         this.faults = [];
         this.highest = 0;
@@ -69,7 +70,9 @@ export class Watch {
         this.highest = Math.max(this.highest, received);
         const allowed = unread + this.limits.bytes + this.body.largestPiece +
             accepted * this.limits.share;
-        if (this.limits.lag && state === 'uploading' && received < accepted - allowed) {
+        const checked = this.limits.lag &&
+            (this.limits.whole || accepted < this.body.bytes);
+        if (checked && state === 'uploading' && received < accepted - allowed) {
             this.faults.push(`behind: ${received} of ${accepted} accepted, ${unread} unread`);
         }
     }

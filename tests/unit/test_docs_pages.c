@@ -4,6 +4,7 @@
  */
 #include "docs_unit.h"
 #include "paths.h"
+#include "store_internal.h"
 
 /* What the source of a man page has for characters that roff would change. */
 static void
@@ -356,6 +357,28 @@ options_have_entries(void **state)
     free(source);
 }
 
+/* What an upload takes of its zone, and beside it. */
+static void
+memory_is_told(void **state)
+{
+    char *page = read_page("docs/upload-progressd.conf.5");
+    char *readme = read_text("README.md");
+
+    (void)state;
+    assert_entry(page, unit_case("An upload takes %d bytes and four times the "
+                                 "length of its ID.\n",
+                                 ROW_COST_BYTES));
+    assert_int_equal(ID_COST_BYTES, 4);
+    assert_entry(readme, unit_case("an upload takes %d bytes, and %d for each "
+                                   "of its ID",
+                                   ROW_COST_BYTES, ID_COST_BYTES));
+    assert_entry(page, unit_case("Of those in flight that are asked for, %d at "
+                                 "most,",
+                                 CACHE_SETS * CACHE_WAYS));
+    free(readme);
+    free(page);
+}
+
 int
 main(void)
 {
@@ -366,6 +389,7 @@ main(void)
         cmocka_unit_test(detail_fields_have_entries),
         cmocka_unit_test(outputs_have_their_bodies),
         cmocka_unit_test(options_have_entries),
+        cmocka_unit_test(memory_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
