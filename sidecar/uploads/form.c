@@ -48,6 +48,15 @@ is_form(const struct event *event)
                0;
 }
 
+bool
+begins_as_form(const struct spool *spool)
+{
+    char head[2];
+
+    return read_head(spool, head, sizeof(head)) == (ssize_t)sizeof(head) &&
+           memcmp(head, "--", sizeof(head)) == 0;
+}
+
 /* The beginning of the file that was told of last; -1 without one. */
 static ssize_t
 head_of(struct uploads *uploads, const struct upload *request,

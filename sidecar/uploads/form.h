@@ -18,6 +18,9 @@ void read_form(struct uploads *uploads, struct event *event, int64_t now_ms);
 /* Whether the body is a form, which may hold what tells of a piece. */
 bool is_form(const struct event *event);
 
+/* Whether a temporary file begins as a form does. */
+bool begins_as_form(const struct spool *spool);
+
 enum form_answer {
     FORM_UNKNOWN, /* not enough of it is there to read */
     FORM_ORDINARY,

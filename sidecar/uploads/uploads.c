@@ -7,6 +7,7 @@
 #include "alloc.h"
 #include "assembly.h"
 #include "destroyed_sockets.h"
+#include "form.h"
 #include "recent_progress.h"
 #include "uploads_internal.h"
 
@@ -130,6 +131,8 @@ progress_of_file(struct uploads *uploads, const char *id,
     upload->updated_ms = now_ms;
     upload->received_bytes = size_bytes;
     upload->gauge = GAUGE_SPOOL;
+    /* Its start may only be late, and tell of a piece. */
+    upload->piece_at = begins_as_form(&spool) ? -1 : 0;
     return true;
 }
 

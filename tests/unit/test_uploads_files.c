@@ -162,6 +162,37 @@ a_file_seen_before_the_start_is_not_taken(void **state)
     assert_int_equal(ask(f, BEGAN_MS + 900).received_bytes, 0);
 }
 
+/*
+ * The line of the file may come before the start: that may yet tell of a piece,
+ * of which the form's own bytes are none.
+ */
+static void
+a_form_without_a_start_is_told_of_later(void **state)
+{
+    static const struct {
+        const char *head;
+        int64_t at_ms;
+        int64_t received_bytes;
+    } rows[] = {
+        { "--", 0, 0 },
+        { "--", 499, 0 },
+        { "--", 500, SPOOLED },
+        { "-x", 0, SPOOLED },
+    };
+    struct fixture *f = *state;
+
+    happen(f, SPOOL, BEGAN_MS);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct progress p;
+
+        assert_int_equal(pwrite(f->fd, rows[i].head, 2, 0), 2);
+        p = ask(f, BEGAN_MS + rows[i].at_ms);
+        ASSERT_INT(rows[i].head, p.state, UPLOAD_UPLOADING);
+        ASSERT_INT(unit_case("%s, %d", rows[i].head, (int)rows[i].at_ms),
+                   p.received_bytes, rows[i].received_bytes);
+    }
+}
+
 int
 main(void)
 {
@@ -172,6 +203,7 @@ main(void)
         UPLOADS_TEST(a_name_alone_is_not_believed),
         UPLOADS_TEST(a_closed_file_is_not_credited_to_a_neighbour),
         UPLOADS_TEST(a_file_seen_before_the_start_is_not_taken),
+        UPLOADS_TEST(a_form_without_a_start_is_told_of_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
