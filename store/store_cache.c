@@ -1,5 +1,5 @@
 /*
- * Rows in front of SQLite: those of running uploads that probes ask for, each
+ * Rows in front of SQLite: those of running uploads that were looked at, each
  * with what has been measured since, which is written to the table when the row
  * leaves. Nobody sees the difference: whoever reads the table is given what
  * stands here instead, and whoever changes a row has it leave before.

@@ -4,7 +4,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #define HASH_OF_NOTHING UINT64_C(0xcbf29ce484222325)
 
@@ -24,30 +23,6 @@ static inline uint64_t
 hash_bytes(const void *data, size_t len)
 {
     return hash_more(HASH_OF_NOTHING, data, len);
-}
-
-/*
- * Eight bytes a step, for what every answer is hashed by: as FNV-1a, but the
- * upper half is folded in, which bytes alone would not need. It depends on the
- * machine's byte order.
- */
-static inline uint64_t
-hash_words(const void *data, size_t len)
-{
-    const unsigned char *p = data;
-    uint64_t hash = HASH_OF_NOTHING ^ len;
-
-    while (len > 0) {
-        uint64_t word = 0;
-        size_t step = len < sizeof(word) ? len : sizeof(word);
-
-        memcpy(&word, p, step);
-        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 32;
-        p += step;
-        len -= step;
-    }
-    return hash;
 }
 
 #endif

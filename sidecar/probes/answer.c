@@ -74,7 +74,7 @@ answer_origin(const struct location_config *location,
 static void
 add_etag(const struct request *request, struct response *response)
 {
-    uint64_t hash = hash_words(response->body.data, response->body.len);
+    uint64_t hash = hash_bytes(response->body.data, response->body.len);
     char etag[2 + ETAG_DIGITS + 1] = "\"";
 
     for (int i = ETAG_DIGITS; i > 0; i--) {

@@ -15,7 +15,7 @@ enum {
     STATUS_CLIENT_GONE = 499,    /* nginx's own, for a client that went away */
     PREREAD_BYTES_MAX = 65536,   /* of a body, read before its start event */
     SUCCESSOR_BYTES_MIN = 16384, /* more than what TLS takes besides a body */
-    LATE_MS = 200,               /* by which a turn may come too late */
+    LATE_MS = 200,               /* by which a turn may come too late, mostly */
 };
 
 enum life {
@@ -246,17 +246,19 @@ has_time(const struct uploads *uploads, int64_t began_ms)
 }
 
 /*
- * Those of which nothing is suspected. A probe sees what a look would: it is
- * one of the turns, two of them in an interval, that finds whom nobody has seen
- * for so long that the next turn would be too late.
+ * Those of which nothing is suspected. A probe sees what a look would: a turn
+ * passes over whom somebody has seen so lately that by the next turn it will
+ * not be longer ago than an interval.
  */
 static void
 check_in_turn(struct uploads *uploads, struct upload *due, int64_t began_ms,
               int64_t now_ms)
 {
-    int64_t half_ms = (uploads->options.check_interval_ms + 1) / 2;
+    int64_t interval_ms = uploads->options.check_interval_ms;
+    int64_t late_ms = interval_ms / 8 < LATE_MS ? interval_ms / 8 : LATE_MS;
+    int64_t turn_ms = (interval_ms - late_ms + 1) / 2;
     int left = turns_due(&uploads->upload_turns,
-                         store_upload_running(uploads->store), half_ms, now_ms);
+                         store_upload_running(uploads->store), turn_ms, now_ms);
     bool again = true; /* from the first one on */
 
     while (left > 0 && has_time(uploads, began_ms)) {
@@ -264,7 +266,7 @@ check_in_turn(struct uploads *uploads, struct upload *due, int64_t began_ms,
         int count;
         int passed =
             store_upload_in_turn(uploads->store, &uploads->looked_at,
-                                 now_ms - half_ms - LATE_MS, due, max, &count);
+                                 now_ms - turn_ms - late_ms, due, max, &count);
 
         if (count > 0) {
             check_each(uploads, due, count, now_ms);

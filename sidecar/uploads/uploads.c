@@ -132,7 +132,9 @@ progress_of_file(struct uploads *uploads, const char *id,
     upload->received_bytes = size_bytes;
     upload->gauge = GAUGE_SPOOL;
     /* Its start may only be late, and tell of a piece. */
-    upload->piece_at = begins_as_form(&spool) ? -1 : 0;
+    upload->piece_at =
+        now_ms - spool.seen_ms < FORM_UNKNOWN_MS && begins_as_form(&spool) ? -1
+                                                                           : 0;
     return true;
 }
 

@@ -372,7 +372,7 @@ memory_is_told(void **state)
     assert_entry(readme, unit_case("an upload takes %d bytes, and %d for each "
                                    "of its ID",
                                    ROW_COST_BYTES, ID_COST_BYTES));
-    assert_entry(page, unit_case("Of those in flight that are asked for, %d at "
+    assert_entry(page, unit_case("Of those in flight, %d at "
                                  "most,",
                                  CACHE_SETS * CACHE_WAYS));
     free(readme);

@@ -9,7 +9,7 @@ enum {
     CHECK_MS = 1000,
     GRACE_MS = 1000, /* for an end that is under way */
     TICK_MS = 100,
-    LATE_MS = 300, /* a turn, and two ticks */
+    LATE_MS = 2 * TICK_MS,
     DIES_MS = NOW_MS + 3730,
     LAST_MS = DIES_MS + 10000
 };
