@@ -44,7 +44,7 @@ const char *const store_statement_sql[STATEMENTS] = {
             " WHERE check_ms > 0 AND check_ms <= ? ORDER BY check_ms LIMIT ?",
     [RUNNING] = "SELECT " UPLOAD_FIELDS " FROM upload WHERE check_ms > 0",
     [RUNNING_COUNT] = "SELECT count(*) FROM upload WHERE check_ms > 0",
-    [IN_TURN] = "SELECT " UPLOAD_FIELDS " FROM upload"
+    [IN_TURN] = "SELECT zone, id, attempt FROM upload"
                 " WHERE check_ms > 0 AND check_ms = ?5"
                 " AND (zone, id, attempt) > (?1, ?2, ?3)"
                 " ORDER BY zone, id, attempt LIMIT ?4",

@@ -49,18 +49,25 @@ find_place(struct store *store, int zone, const char *id)
 }
 
 static bool
-is_attempt(const struct upload *one, const struct upload *other)
+is_attempt(const struct cache_place *place, const uint8_t *attempt)
 {
-    return memcmp(one->attempt, other->attempt, UPLOAD_ATTEMPT_BYTES) == 0;
+    return memcmp(place->row->attempt, attempt, UPLOAD_ATTEMPT_BYTES) == 0;
 }
 
 /* The place of that very attempt, or NULL. */
 static struct cache_place *
+find_attempt(struct store *store, int zone, const char *id,
+             const uint8_t *attempt)
+{
+    struct cache_place *place = find_place(store, zone, id);
+
+    return place != NULL && is_attempt(place, attempt) ? place : NULL;
+}
+
+static struct cache_place *
 place_of(struct store *store, const struct upload *upload)
 {
-    struct cache_place *place = find_place(store, upload->zone, upload->id);
-
-    return place != NULL && is_attempt(place->row, upload) ? place : NULL;
+    return find_attempt(store, upload->zone, upload->id, upload->attempt);
 }
 
 /* Whether what the table has of them is the same. */
@@ -120,6 +127,19 @@ store_cached_locked(struct store *store, int zone, const char *id,
     if (upload != NULL) {
         memcpy(upload, place->row, bytes_of(place->row));
     }
+    return true;
+}
+
+bool
+store_cached_attempt_locked(struct store *store, int zone, const char *id,
+                            const uint8_t *attempt, struct upload *upload)
+{
+    const struct cache_place *place = find_attempt(store, zone, id, attempt);
+
+    if (place == NULL) {
+        return false;
+    }
+    memcpy(upload, place->row, bytes_of(place->row));
     return true;
 }
 
@@ -189,7 +209,7 @@ store_replaced_locked(struct store *store, int zone, const char *id,
     if (place == NULL) {
         return;
     }
-    if (memcmp(place->row->attempt, attempt, UPLOAD_ATTEMPT_BYTES) == 0) {
+    if (is_attempt(place, attempt)) {
         place->measured = false; /* of a row that is not there any more */
     }
     leave(store, place);

@@ -186,6 +186,10 @@ bool store_cached_locked(struct store *store, int zone, const char *id,
                          struct upload *upload);
 void store_cache_locked(struct store *store, const struct upload *row);
 
+/* The same of one attempt, if that is the one that stands there. */
+bool store_cached_attempt_locked(struct store *store, int zone, const char *id,
+                                 const uint8_t *attempt, struct upload *upload);
+
 /* Takes what was measured; false where the attempt does not stand there. */
 bool store_cache_measured_locked(struct store *store,
                                  const struct upload *upload);

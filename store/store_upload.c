@@ -119,8 +119,12 @@ enum store_result
 store_get_locked(struct store *store, int zone, const char *id,
                  const uint8_t *attempt, struct upload *upload)
 {
-    sqlite3_stmt *s = store_statement_locked(store, GET);
+    sqlite3_stmt *s;
 
+    if (store_cached_attempt_locked(store, zone, id, attempt, upload)) {
+        return STORE_OK;
+    }
+    s = store_statement_locked(store, GET);
     store_bind_key(s, zone, id, attempt);
     return found(read_rows(store, s, upload, 1));
 }
@@ -400,9 +404,10 @@ store_upload_in_turn(struct store *store, struct upload *place,
         passed++;
         store_read_key(s, place);
         alive_ms = store_cache_alive_ms_locked(store, place);
-        if (alive_ms == 0 || alive_ms < alive_since_ms) {
-            store_read_row(s, &uploads[*count]);
-            store_cache_over_locked(store, &uploads[(*count)++]);
+        if ((alive_ms == 0 || alive_ms < alive_since_ms) &&
+            store_get_locked(store, place->zone, place->id, place->attempt,
+                             &uploads[*count]) == STORE_OK) {
+            (*count)++;
         }
     }
     sqlite3_reset(s);
