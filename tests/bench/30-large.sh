@@ -3,6 +3,7 @@
 . "$(dirname "$0")/lib.bash"
 
 MEBIBYTES=${MEBIBYTES:-256}
+PAIRS=${PAIRS:-4} # of uploads in a round: one takes a fraction of a second
 KINDS=(buffered unbuffered tls http2)
 
 locations() {
@@ -66,8 +67,8 @@ for kind in "${KINDS[@]}"; do
     row "$kind: untracked" 0 errors 0
     row "$kind: tracked" 0 errors 0
 done
-for ((round = 1; round <= ROUNDS; round++)); do
-    say "round $round of $ROUNDS"
+for ((round = 1; round <= ROUNDS * PAIRS; round++)); do
+    ((round % PAIRS)) || say "round $((round / PAIRS)) of $ROUNDS"
     for kind in "${KINDS[@]}"; do
         for how in $(alternate "$round" untracked tracked); do
             upload "$kind" "$how" "$round"
@@ -79,7 +80,7 @@ echo "## Large uploads"
 echo
 echo "One upload of $MEBIBYTES MiB by curl at a time, nginx with 1 worker, proxied to a sink"
 echo "in C; \"untracked\" is in a server without the snippets. \"tls\" and \"http2\" are"
-echo "buffered. CPU of nginx in seconds, of the daemon in milliseconds."
+echo "buffered. Medians of $((ROUNDS * PAIRS)) pairs. CPU of nginx in seconds, of the daemon in milliseconds."
 echo
 table "upload" "wall s=wall_s" "of untracked=wall_s/~untracked" "CPU nginx=nginx_cpu" \
     "of untracked=nginx_cpu/~untracked" "CPU daemon ms=daemon_ms" "errors=errors"

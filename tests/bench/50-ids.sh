@@ -6,7 +6,18 @@
 CONNECTIONS=32
 FEW=1000
 MANY=${MANY:-1000000}
+ALONE=4 # runs of one connection in a round: its p99 is soon another's turn on the core
 declare -A PIDS_OF
+
+# probe_ids ROUND SUFFIX CONNECTIONS: both, the second first every other time.
+probe_ids() {
+    local name
+
+    for name in $(alternate "$1" few many); do
+        load "${COUNT_OF[$name]} IDs" "$1" "$2" "$SITE" "${PIDS_OF[$name]}" "$3" \
+            "$URL/$name/progress" filled "${COUNT_OF[$name]}"
+    done
+}
 
 start() {
     bench_ports
@@ -32,20 +43,16 @@ say "$MANY ends are sent"
 start
 for ((round = 1; round <= ROUNDS; round++)); do
     say "round $round of $ROUNDS"
-    for name in $(alternate "$round" few many); do
-        for connections in $CONNECTIONS 1; do
-            suffix=
-            [ "$connections" -gt 1 ] || suffix=_alone
-            load "${COUNT_OF[$name]} IDs" "$round" "$suffix" "$SITE" "${PIDS_OF[$name]}" \
-                "$connections" "$URL/$name/progress" filled "${COUNT_OF[$name]}"
-        done
+    probe_ids "$round" "" $CONNECTIONS
+    for ((run = 1; run <= ALONE; run++)); do
+        SECONDS_EACH=1 probe_ids $(((round - 1) * ALONE + run)) _alone 1
     done
 done
 
 echo "## Many IDs"
 echo
 echo "Two daemons behind one nginx with 2 workers, filled with ends of uploads; wrk -t1"
-echo "-c$CONNECTIONS -d${SECONDS_EACH}s of all IDs in turn, \"alone\" with -c1. Memory is VmRSS in MiB,"
+echo "-c$CONNECTIONS -d${SECONDS_EACH}s of all IDs in turn, \"alone\" with -c1 -d1s, $((ROUNDS * ALONE)) times. Memory is VmRSS in MiB,"
 echo "\"idle\" before the first event; bytes each are the difference to it, by the IDs."
 echo
 table "known" "requests/s=rps" "of $FEW=rps/$FEW IDs" "p99 ms=p99_ms" "of $FEW=p99_ms/$FEW IDs" \
