@@ -73,6 +73,8 @@ const char *const store_statement_sql[STATEMENTS] = {
     [ALL_SPOOLS] = "SELECT " SPOOL_FIELDS " FROM spool",
     [SPOOL_FOUND] = "UPDATE spool SET fd = ?2, held_fd = ?3"
                     " WHERE row = ?1 AND fd < 0",
+    [SPOOL_MARK] = "UPDATE spool SET held_fd = ?2"
+                   " WHERE row = ?1 AND fd >= 0 AND held_fd = -1",
     [SPOOL_TAKE] = "DELETE FROM spool WHERE row = ?"
                    " RETURNING held_fd, pid, connection",
     [SPOOL_OF_UPLOAD] = "SELECT " SPOOL_FIELDS " FROM spool"

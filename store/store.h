@@ -227,11 +227,15 @@ enum store_result store_spool_add(struct store *store,
                                   const struct spool *spool);
 
 /*
- * Writes the worker's descriptor of a file, and the caller's own, or -1.
+ * Writes the worker's descriptor of a file, and the caller's own of it.
  * STORE_NOT_FOUND when another thread has found it before.
  */
 enum store_result store_spool_found(struct store *store, int64_t row,
                                     int64_t fd, int64_t held_fd);
+
+/* Writes the held_fd of a file that was found, where it is -1. */
+enum store_result store_spool_mark(struct store *store, int64_t row,
+                                   int64_t held_fd);
 
 /*
  * Deletes a file and hands its held_fd over to the caller. STORE_NOT_FOUND

@@ -37,6 +37,7 @@ enum store_statement {
     ALL_SPOOLS,
     ALL_ASSEMBLIES,
     SPOOL_FOUND,
+    SPOOL_MARK,
     SPOOL_TAKE,
     SPOOL_OF_UPLOAD,
     SPOOL_UNCERTAIN,

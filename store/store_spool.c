@@ -117,6 +117,17 @@ store_spool_add(struct store *store, const struct spool *spool)
     return result;
 }
 
+/* Runs a bound statement that changes one row, if it is there. */
+static enum store_result
+change_one(struct store *store, sqlite3_stmt *s)
+{
+    enum store_result result = store_run_locked(s);
+
+    return result == STORE_OK && sqlite3_changes(store->db) == 0
+               ? STORE_NOT_FOUND
+               : result;
+}
+
 enum store_result
 store_spool_found(struct store *store, int64_t row, int64_t fd, int64_t held_fd)
 {
@@ -128,10 +139,22 @@ store_spool_found(struct store *store, int64_t row, int64_t fd, int64_t held_fd)
     sqlite3_bind_int64(s, 1, row);
     sqlite3_bind_int64(s, 2, fd);
     sqlite3_bind_int64(s, 3, held_fd);
-    result = store_run_locked(s);
-    if (result == STORE_OK && sqlite3_changes(store->db) == 0) {
-        result = STORE_NOT_FOUND;
-    }
+    result = change_one(store, s);
+    pthread_mutex_unlock(&store->lock);
+    return result;
+}
+
+enum store_result
+store_spool_mark(struct store *store, int64_t row, int64_t held_fd)
+{
+    enum store_result result;
+    sqlite3_stmt *s;
+
+    pthread_mutex_lock(&store->lock);
+    s = store_statement_locked(store, SPOOL_MARK);
+    sqlite3_bind_int64(s, 1, row);
+    sqlite3_bind_int64(s, 2, held_fd);
+    result = change_one(store, s);
     pthread_mutex_unlock(&store->lock);
     return result;
 }

@@ -124,7 +124,8 @@ struct spool {
     int64_t fd;      /* the worker's descriptor of it; -1 until found */
     int64_t seen_ms; /* when nginx told of it */
     int64_t uncertain_until_ms; /* its upload may be over, see files.c */
-    int64_t held_fd; /* the caller's own descriptor of it; -1 for none */
+    /* The caller's own descriptor of it; -1: none; less: none, its mark. */
+    int64_t held_fd;
 };
 
 #endif

@@ -121,12 +121,15 @@ hold(struct uploads *uploads, const struct spool *spool)
 static void
 keep_found(struct uploads *uploads, const struct spool *spool)
 {
-    int held_fd = hold(uploads, spool);
+    int64_t held_fd = hold(uploads, spool);
 
+    if (held_fd < 0) {
+        held_fd = spool_gauge_mark(spool);
+    }
     if (store_spool_found(uploads->store, spool->row, spool->fd, held_fd) !=
             STORE_OK &&
         held_fd >= 0) {
-        spool_gauge_release(held_fd);
+        spool_gauge_release((int)held_fd);
         atomic_fetch_sub(&uploads->held_count, 1);
     }
 }
@@ -226,6 +229,17 @@ file_size(struct uploads *uploads, const struct spool *spool, int64_t now_ms,
         return false;
     }
     abort();
+}
+
+void
+mark_file(struct uploads *uploads, const struct spool *spool)
+{
+    int64_t mark = spool->held_fd == -1 ? spool_gauge_mark(spool) : -1;
+
+    if (mark < -1 &&
+        store_spool_mark(uploads->store, spool->row, mark) == STORE_ERROR) {
+        log_store_error(uploads, "marking a file");
+    }
 }
 
 bool

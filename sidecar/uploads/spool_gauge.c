@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "alloc.h"
@@ -176,11 +178,13 @@ read_by_name(const struct spool *spool, int64_t *size_bytes)
     return SPOOL_OPEN;
 }
 
-/* stat(2) of a worker's descriptor; sets the folder that it stands in. */
+/* statx(2) of a worker's descriptor; sets the folder that it stands in. */
 static int
 stat_descriptor(const struct spool *spool, char name[NUMBER_BYTES], int *folder,
-                struct stat *st)
+                struct statx *sx)
 {
+    const unsigned wanted = STATX_TYPE | STATX_INO | STATX_SIZE | STATX_BTIME;
+
     int result = -1;
 
     snprintf(name, NUMBER_BYTES, "%d", (int)spool->fd);
@@ -189,7 +193,7 @@ stat_descriptor(const struct spool *spool, char name[NUMBER_BYTES], int *folder,
         if (*folder < 0) {
             return -1;
         }
-        result = fstatat(*folder, name, st, 0);
+        result = statx(*folder, name, 0, wanted, sx);
         if (result < 0) {
             /* It may be that of another process with this number. */
             worker_folder_drop(spool->pid);
@@ -198,20 +202,64 @@ stat_descriptor(const struct spool *spool, char name[NUMBER_BYTES], int *folder,
     return result;
 }
 
+/*
+ * The number of its inode can be another file's later, but not one's that was
+ * made at the same time; -1 where that is not known.
+ */
+static int64_t
+mark_of(const struct statx *sx)
+{
+    const uint64_t parts[] = {
+        sx->stx_ino,
+        makedev(sx->stx_dev_major, sx->stx_dev_minor),
+        (uint64_t)sx->stx_btime.tv_sec,
+        sx->stx_btime.tv_nsec,
+    };
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        hash = (hash + parts[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    }
+    return (sx->stx_mask & STATX_BTIME) != 0 ? -2 - (int64_t)(hash >> 2) : -1;
+}
+
+/* Whether a file that is made from now on will have another time. */
+static bool
+is_of_an_earlier_tick(const struct statx *sx)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* what a file system asks */
+    return sx->stx_btime.tv_sec < now.tv_sec ||
+           (sx->stx_btime.tv_sec == now.tv_sec &&
+            sx->stx_btime.tv_nsec < now.tv_nsec);
+}
+
+static bool
+has_name(const struct spool *spool, int folder, const char *name)
+{
+    char text[LINK_MAX_BYTES];
+    ssize_t len = readlinkat(folder, name, text, sizeof(text));
+
+    return names(text, len, spool->path);
+}
+
 /* Whether it is our file still that the descriptor's number stands for. */
 static bool
 is_same(const struct spool *spool, int folder, const char *name,
-        const struct stat *st)
+        const struct statx *sx)
 {
-    char text[LINK_MAX_BYTES];
     struct stat held;
 
     if (spool->held_fd >= 0 && fstat((int)spool->held_fd, &held) == 0) {
-        return held.st_ino == st->st_ino && held.st_dev == st->st_dev;
+        return held.st_ino == sx->stx_ino &&
+               held.st_dev == makedev(sx->stx_dev_major, sx->stx_dev_minor);
+    }
+    if (spool->held_fd < -1) {
+        return spool->held_fd == mark_of(sx);
     }
     /* Size first: were the number used anew in between, the name tells. */
-    return names(text, readlinkat(folder, name, text, sizeof(text)),
-                 spool->path);
+    return has_name(spool, folder, name);
 }
 
 enum spool_answer
@@ -219,21 +267,35 @@ spool_gauge_read(const struct spool *spool, int64_t *size_bytes)
 {
     char name[NUMBER_BYTES];
     int folder = -1;
-    struct stat st;
+    struct statx sx;
 
     if (spool->fd < 0) {
         return read_by_name(spool, size_bytes);
     }
-    if (stat_descriptor(spool, name, &folder, &st) < 0) {
+    if (stat_descriptor(spool, name, &folder, &sx) < 0) {
         bool hidden = errno == EACCES || errno == EPERM;
 
         return hidden || is_shortage(errno) ? SPOOL_UNKNOWN : SPOOL_GONE;
     }
-    if (!S_ISREG(st.st_mode) || !is_same(spool, folder, name, &st)) {
+    if (!S_ISREG(sx.stx_mode) || !is_same(spool, folder, name, &sx)) {
         return SPOOL_GONE;
     }
-    *size_bytes = st.st_size;
+    *size_bytes = (int64_t)sx.stx_size;
     return SPOOL_OPEN;
+}
+
+int64_t
+spool_gauge_mark(const struct spool *spool)
+{
+    char name[NUMBER_BYTES];
+    int folder = -1;
+    struct statx sx;
+
+    if (stat_descriptor(spool, name, &folder, &sx) < 0 ||
+        !is_of_an_earlier_tick(&sx) || !has_name(spool, folder, name)) {
+        return -1;
+    }
+    return mark_of(&sx);
 }
 
 static int

@@ -47,6 +47,15 @@ enum spool_answer spool_gauge_find(int64_t pid, struct spool *spools,
  */
 int spool_gauge_hold(const struct spool *spool);
 
+/*
+ * What tells a file that was found from every other that the worker may ever
+ * have under its number: below -1, for held_fd where no descriptor is held.
+ * Returns -1 where it cannot be told: where the file is not there, was made in
+ * this very tick of the clock, or lies in a file system that does not know when
+ * (statx(2), STATX_BTIME).
+ */
+int64_t spool_gauge_mark(const struct spool *spool);
+
 /* Closes a held descriptor. Returns the file's last size, or -1. */
 int64_t spool_gauge_release(int held_fd);
 

@@ -358,8 +358,9 @@ check_files(struct uploads *uploads, int64_t now_ms)
     }
     count = store_spool_scan(uploads->store, uploads->scan_row, spools, max);
     for (int i = 0; i < count; i++) {
-        if (spools[i].fd >= 0) {
-            file_size(uploads, &spools[i], now_ms, &size_bytes);
+        if (spools[i].fd >= 0 &&
+            file_size(uploads, &spools[i], now_ms, &size_bytes)) {
+            mark_file(uploads, &spools[i]);
         }
     }
     /* From the first one again behind the last. */

@@ -89,6 +89,12 @@ void resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms);
 bool file_size(struct uploads *uploads, const struct spool *spool,
                int64_t now_ms, int64_t *size_bytes);
 
+/*
+ * Has a file that is not held known again by its mark, which takes one system
+ * call, where its name takes a slow second one.
+ */
+void mark_file(struct uploads *uploads, const struct spool *spool);
+
 /* Whether one request at a time runs on the connection, as on HTTP/1.x. */
 bool is_alone(const struct upload *upload);
 

@@ -9,7 +9,8 @@ declare -A NAMES=(
     [sock_diag]="socket: sock_diag"
     [socket_gauge]="socket: gauge"
     [fstat]="spool: fstat"
-    [spool_gauge]="spool: gauge"
+    [spool_gauge_named]="spool: gauge (file known by its name)"
+    [spool_gauge_marked]="spool: gauge (file marked)"
     [spool_gauge_held]="spool: gauge (file held)"
     [spool_gauge_find]="spool: gauge the first time"
 )
@@ -20,7 +21,8 @@ for ((round = 1; round <= ROUNDS; round++)); do
     client "$WORK/gauges" "$TOOLS/gauges" "$COUNT" "$WORK/files" ||
         fail "gauges: $(cat "$WORK/gauges")"
     wrong=$(sed -n 's/.*wrong=\([0-9]*\).*/\1/p' "$WORK/gauges")
-    for name in sock_diag socket_gauge fstat spool_gauge spool_gauge_held spool_gauge_find; do
+    for name in sock_diag socket_gauge fstat spool_gauge_held spool_gauge_marked \
+        spool_gauge_named spool_gauge_find; do
         us=$(sed -n "s/^\(.* \)\?$name=\([0-9.]*\) .*/\2/p" "$WORK/gauges")
         row "${NAMES[$name]}" "$round" us "$us"
         row "${NAMES[$name]}" "$round" errors "$wrong"
@@ -31,8 +33,9 @@ echo "## Live byte counts"
 echo
 echo "One measurement with $COUNT connections and as many temporary files open, by the"
 echo "daemon's gauges and by the least that can do; in microseconds. The daemon holds a file"
-echo "open as long as it has descriptors to spare, see worker_connections. The first time"
-echo "the file is looked for among all $COUNT descriptors of its process."
+echo "open as long as it has descriptors to spare, see worker_connections, and marks the"
+echo "others a moment after they were made; until then their names tell them. The first"
+echo "time the file is looked for among all $COUNT descriptors of its process."
 echo
 table "measured by" "us=us" "of sock_diag=us/socket: sock_diag" "of fstat=us/spool: fstat" \
     "errors=errors"

@@ -159,6 +159,42 @@ test_found(void **state)
     }
 }
 
+/* What the caller has of a file already, a mark does not replace. */
+static void
+test_mark(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t fd;
+        int64_t held_fd;
+        enum store_result result;
+        int64_t marked_fd;
+    } rows[] = {
+        { "nothing", 33, -1, STORE_OK, -5 },
+        { "a descriptor", 33, 44, STORE_NOT_FOUND, 44 },
+        { "another mark", 33, -4, STORE_NOT_FOUND, -4 },
+        { "not found yet", -1, -1, STORE_NOT_FOUND, -1 },
+    };
+    struct spool spool = file(10, 1, "abc", 1);
+    struct spool got;
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        add(*state, &spool);
+        ASSERT_INT("scan", store_spool_scan(*state, 0, &got, 1), 1);
+        ASSERT_INT(
+            "found",
+            store_spool_found(*state, got.row, rows[i].fd, rows[i].held_fd),
+            STORE_OK);
+        ASSERT_INT(rows[i].name, store_spool_mark(*state, got.row, -5),
+                   rows[i].result);
+        ASSERT_INT("scan", store_spool_scan(*state, 0, &got, 1), 1);
+        ASSERT_INT(rows[i].name, got.held_fd, rows[i].marked_fd);
+        take(*state, got.row, rows[i].marked_fd);
+        ASSERT_INT("gone", store_spool_mark(*state, got.row, -5),
+                   STORE_NOT_FOUND);
+    }
+}
+
 static void
 test_take(void **state)
 {
@@ -405,6 +441,7 @@ main(void)
         STORE_TEST(test_add_again),
         STORE_TEST(test_add_again_keeps),
         STORE_TEST(test_found),
+        STORE_TEST(test_mark),
         STORE_TEST(test_take),
         STORE_TEST(test_of_upload),
         STORE_TEST(test_by_id),

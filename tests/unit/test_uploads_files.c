@@ -1,4 +1,6 @@
 /* Whose a temporary file is, and which files are believed. */
+#include <time.h>
+
 #include "uploads_unit.h"
 
 /* Two uploads of one URI on HTTP/2, IDs in headers, and a file of one of them.
@@ -193,6 +195,34 @@ a_form_without_a_start_is_told_of_later(void **state)
     }
 }
 
+/* For want of descriptors: it is marked by the timer, and followed. */
+static void
+a_file_that_is_not_held_is_marked(void **state)
+{
+    struct fixture *f = *state;
+    const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
+                                             .check_interval_ms = CHECK_MS,
+                                             .inactive_timeout_ms = INACTIVE_MS,
+                                             .clock_ms = still_clock };
+    const struct timespec tick = { .tv_nsec = 20000000 };
+    struct spool known;
+
+    uploads_configure(f->uploads, &options);
+    happen(f, START, BEGAN_MS);
+    happen(f, SPOOL, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, SPOOLED);
+    nanosleep(&tick, NULL); /* for a file system's clock to go on */
+    uploads_tick(f->uploads, BEGAN_MS + 2 * CHECK_MS);
+    assert_int_equal(store_spool_scan(f->store, 0, &known, 1), 1);
+    assert_true(known.held_fd < -1);
+    assert_int_equal(ftruncate(f->fd, SPOOLED + 1), 0);
+    assert_int_equal(ask(f, BEGAN_MS + 2 * CHECK_MS + 100).received_bytes,
+                     SPOOLED + 1);
+    close_file(f);
+    uploads_tick(f->uploads, BEGAN_MS + 4 * CHECK_MS);
+    assert_int_equal(store_spool_count(f->store), 0);
+}
+
 int
 main(void)
 {
@@ -204,6 +234,7 @@ main(void)
         UPLOADS_TEST(a_closed_file_is_not_credited_to_a_neighbour),
         UPLOADS_TEST(a_file_seen_before_the_start_is_not_taken),
         UPLOADS_TEST(a_form_without_a_start_is_told_of_later),
+        UPLOADS_TEST(a_file_that_is_not_held_is_marked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

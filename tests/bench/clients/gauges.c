@@ -282,6 +282,16 @@ read_held(long i)
     read_spool(i % HELD);
 }
 
+/* And for the others. */
+static void
+mark_all(void)
+{
+    for (long i = 0; i < count; i++) {
+        spools[i].held_fd = spool_gauge_mark(&spools[i]);
+        wrong += spools[i].held_fd == -1;
+    }
+}
+
 static void
 read_fstat(long i)
 {
@@ -336,7 +346,9 @@ main(int argc, char **argv)
     measure("sock_diag", read_diag, count);
     measure("socket_gauge", read_socket, count);
     measure("fstat", read_fstat, count);
-    measure("spool_gauge", read_spool, count);
+    measure("spool_gauge_named", read_spool, count);
+    mark_all();
+    measure("spool_gauge_marked", read_spool, count);
     hold_some();
     measure("spool_gauge_held", read_held, count);
     measure("spool_gauge_find", find_spool, FINDS);
