@@ -6,7 +6,7 @@
 CONNECTIONS=32
 BYTES=1024
 MODULE=/usr/lib/nginx/modules/ngx_http_uploadprogress_module.so
-CASES=(untracked tracked module-untracked module)
+CASES=(untracked tracked unheard module-untracked module)
 declare -A URL_OF=()
 
 start() {
@@ -42,6 +42,7 @@ CONF
     other_nginx module "$MODULE_PORT"
     URL_OF[untracked]=http://127.0.0.1:$PLAIN_PORT/small
     URL_OF[tracked]=$URL/small
+    URL_OF[unheard]=$URL/small
     URL_OF[module-untracked]=http://127.0.0.1:$MODULE_PORT/untracked
     URL_OF[module]=http://127.0.0.1:$MODULE_PORT/small
 }
@@ -71,8 +72,10 @@ for ((round = 1; round <= ROUNDS; round++)); do
         responder=$DAEMON_PID
         [[ $name != module* ]] || folder=$WORK/module
         [ "$name" = tracked ] || responder=
+        [ "$name" != unheard ] || kill -STOP "$DAEMON_PID"
         load "$name" "$round" "" "$folder" "$responder" $CONNECTIONS "${URL_OF[$name]}" \
             "$name-$round" 1 $BYTES
+        [ "$name" != unheard ] || { kill -CONT "$DAEMON_PID" && sleep 1; }
         [ "$name" != tracked ] || count_ends "$round"
     done
 done
@@ -82,7 +85,8 @@ echo
 echo "POST of $BYTES bytes, each with an ID of its own, wrk -t1 -c$CONNECTIONS"
 echo "-d${SECONDS_EACH}s, nginx with 2 workers, proxied over kept connections to a sink in C;"
 echo "\"untracked\" is in a server without the snippets. CPU in seconds for 100,000 uploads."
-echo "\"known\" and \"lost\" are ends of uploads, asked for by their IDs."
+echo "\"known\" and \"lost\" are ends of uploads, asked for by their IDs. \"unheard\": tracked,"
+echo "while the daemon is stopped by SIGSTOP: what is left is nginx's part."
 echo
 table "location" "uploads/s=rps" "of untracked=rps/untracked" "p50 ms=p50_ms" "p99 ms=p99_ms" \
     "CPU nginx=nginx_cpu" "of untracked=nginx_cpu/untracked" "CPU daemon=cpu" "known=known" \

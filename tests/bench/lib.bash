@@ -86,6 +86,7 @@ stop_all() {
         SITE=$folder nginx_stop
     done
     NGINX_DIRS=()
+    [ -z "${DAEMON_PID:-}" ] || kill -CONT "$DAEMON_PID" 2>/dev/null # it may be stopped
     site_stop > "$WORK/stop.log" 2>&1 || say "not all was stopped: $(tail -n 3 "$WORK/stop.log")"
     [ -z "${SITE:-}" ] || rm -rf "$SITE"
     SITE=
