@@ -101,6 +101,17 @@ find_locked(struct store *store, int zone, const char *id,
     return found(code == SQLITE_DONE ? count : -1);
 }
 
+/* Has the row that tells of an ID stand in front of the table, if it runs. */
+static void
+bring_forward_locked(struct store *store, int zone, const char *id)
+{
+    struct upload row;
+
+    if (!store_cached_locked(store, zone, id, NULL)) {
+        (void)find_locked(store, zone, id, &row);
+    }
+}
+
 enum store_result
 store_upload_find(struct store *store, int zone, const char *id,
                   struct upload *upload)
@@ -350,14 +361,13 @@ enum store_result
 store_upload_measured(struct store *store, const struct upload *upload)
 {
     enum store_result result = STORE_OK;
-    struct upload first = { .received_bytes = 0 }; /* of its ID */
     bool taken;
 
     pthread_mutex_lock(&store->lock);
     taken = store_cache_measured_locked(store, upload);
-    if (!taken && !store_cached_locked(store, upload->zone, upload->id, NULL)) {
+    if (!taken) {
         /* From now on it costs next to nothing. */
-        (void)find_locked(store, upload->zone, upload->id, &first);
+        bring_forward_locked(store, upload->zone, upload->id);
         taken = store_cache_measured_locked(store, upload);
     }
     if (!taken) {
@@ -404,8 +414,11 @@ store_upload_in_turn(struct store *store, struct upload *place,
         passed++;
         store_read_key(s, place);
         alive_ms = store_cache_alive_ms_locked(store, place);
-        if ((alive_ms == 0 || alive_ms < alive_since_ms) &&
-            store_get_locked(store, place->zone, place->id, place->attempt,
+        if (alive_ms != 0 && alive_ms >= alive_since_ms) {
+            continue;
+        }
+        bring_forward_locked(store, place->zone, place->id);
+        if (store_get_locked(store, place->zone, place->id, place->attempt,
                              &uploads[*count]) == STORE_OK) {
             (*count)++;
         }
