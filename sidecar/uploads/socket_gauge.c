@@ -182,7 +182,6 @@ ask(struct mnl_socket *netlink, struct reading *reading)
     ssize_t len;
 
     put_question(header, reading->socket, ++sequence);
-    /* An address each time would be a tenth of what a question costs. */
     if (send(fd, header, header->nlmsg_len, 0) < 0) {
         return SOCKET_UNKNOWN;
     }

@@ -184,7 +184,6 @@ stat_descriptor(const struct spool *spool, char name[NUMBER_BYTES], int *folder,
                 struct statx *sx)
 {
     const unsigned wanted = STATX_TYPE | STATX_INO | STATX_SIZE | STATX_BTIME;
-
     int result = -1;
 
     snprintf(name, NUMBER_BYTES, "%d", (int)spool->fd);
@@ -289,13 +288,16 @@ spool_gauge_mark(const struct spool *spool)
 {
     char name[NUMBER_BYTES];
     int folder = -1;
+    int64_t mark = -1;
     struct statx sx;
 
-    if (stat_descriptor(spool, name, &folder, &sx) < 0 ||
-        !is_of_an_earlier_tick(&sx) || !has_name(spool, folder, name)) {
-        return -1;
+    if (stat_descriptor(spool, name, &folder, &sx) == 0) {
+        mark = mark_of(&sx);
     }
-    return mark_of(&sx);
+    return mark < -1 && is_of_an_earlier_tick(&sx) &&
+                   has_name(spool, folder, name)
+               ? mark
+               : -1;
 }
 
 static int
