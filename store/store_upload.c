@@ -105,7 +105,7 @@ find_locked(struct store *store, int zone, const char *id,
 static void
 bring_forward_locked(struct store *store, int zone, const char *id)
 {
-    struct upload row;
+    struct upload row = { .received_bytes = 0 };
 
     if (!store_cached_locked(store, zone, id, NULL)) {
         (void)find_locked(store, zone, id, &row);
