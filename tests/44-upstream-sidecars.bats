@@ -159,9 +159,7 @@ answered() {
     sidecars_start
     sed -i 's|^ *scgi_pass upload_progress_scgi;|    scgi_next_upstream error timeout non_idempotent;&|' \
         "$SITE/conf/upload-progress/server.conf"
-    kill -HUP "$(cat "$SITE/nginx.pid")"
-    reloaded() { curl -sS --fail -o /dev/null "$URL/other" && [ "$(pgrep -c -P "$(cat "$SITE/nginx.pid")")" -eq 1 ]; }
-    wait_until reloaded
+    nginx_reload
     kill -STOP "${SIDECAR_PIDS[1]}"
     uploads a 20
     [ "$(known 2 a 20)" -eq 20 ]
@@ -171,9 +169,7 @@ answered() {
     sidecars_start
     # The time that a probe may take, for this to be watched at rest.
     sed -i 's|fastcgi_read_timeout .*|fastcgi_read_timeout 60s;|' "$SITE/conf/upload-progress/probe-params.conf"
-    kill -HUP "$(cat "$SITE/nginx.pid")"
-    reloaded() { curl -sS --fail -o /dev/null "$URL/other" && [ "$(pgrep -c -P "$(cat "$SITE/nginx.pid")")" -eq 1 ]; }
-    wait_until reloaded
+    nginx_reload
     kill -STOP "${SIDECAR_PIDS[1]}" "${SIDECAR_PIDS[2]}"
     curl -sS -Z --parallel-immediate --parallel-max 70 \
         "$URL/progress?X-Progress-ID=any&[1-70]" > "$SITE/log/answers" 3>&- &

@@ -183,10 +183,6 @@ stream_client() {
         --ca="$BATS_TEST_TMPDIR/backend.crt" "${@:2}"
 }
 
-workers() {
-    pgrep -P "$(cat "$SITE/nginx.pid")"
-}
-
 is_shutting_down() {
     grep -q 'shutting down' "/proc/$1/cmdline"
 }
@@ -466,7 +462,7 @@ reload() {
 
 @test "without worker_shutdown_timeout a socket outlives a reload in its old worker" {
     ws_start
-    old=$(workers)
+    old=$(nginx_workers)
     hold one "$WS/ws"
     reload
     SECONDS_MAX=30 wait_until is_shutting_down "$old"
@@ -485,7 +481,7 @@ reload() {
     edit main.conf 's/worker_shutdown_timeout 5m/worker_shutdown_timeout 4s/'
     tls_backend
     ws_run
-    old=$(workers)
+    old=$(nginx_workers)
     hold one "$WS/ws"
     hold two "$WSS/ws" --insecure=1
     hold three "wss://127.0.0.1:$STREAM_PORT/" --insecure=1

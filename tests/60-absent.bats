@@ -65,7 +65,7 @@ nothing_to_act_on() {
     curl -s -o /dev/null --limit-rate 500k -H 'Expect:' --data-binary "@$file" \
         "$URL/upload?X-Progress-ID=one" 3>&- &
     CURL_PID=$!
-    spooled() { find "/proc/$(pgrep -P "$(cat "$SITE/nginx.pid")" | head -n 1)/fd" -lname '*deleted*' | grep -q .; }
+    spooled() { find "/proc/$(nginx_workers | head -n 1)/fd" -lname '*deleted*' | grep -q .; }
     wait_until spooled
     kill -CONT "$DAEMON_PID"
     wait_until state_is one uploading

@@ -39,15 +39,11 @@ faults_end() {
     grep '^# ' "$BATS_TEST_TMPDIR/figures" >&3
 }
 
-workers() {
-    pgrep -P "$(cat "$SITE/nginx.pid")"
-}
-
 # The worker that has the most descriptors open.
 busiest_worker() {
     local pid
 
-    for pid in $(workers); do
+    for pid in $(nginx_workers); do
         echo "$(find "/proc/$pid/fd" -mindepth 1 | wc -l) $pid"
     done | sort -rn | { read -r _ pid && echo "$pid"; }
 }
@@ -87,15 +83,15 @@ busiest_worker() {
     SITE_WORKERS=2
     site_start
     faults_start held
-    before=$(workers | sort | tr '\n' ' ')
+    before=$(nginx_workers | sort | tr '\n' ' ')
     kill -HUP "$(cat "$SITE/nginx.pid")"
-    replaced() { [ "$(workers | wc -l)" -gt 2 ]; }
+    replaced() { [ "$(nginx_workers | wc -l)" -gt 2 ]; }
     wait_until replaced
     tell go
     faults_end
-    gone() { [ "$(workers | wc -l)" -eq 2 ]; }
+    gone() { [ "$(nginx_workers | wc -l)" -eq 2 ]; }
     wait_until gone
-    [ "$(workers | sort | tr '\n' ' ')" != "$before" ]
+    [ "$(nginx_workers | sort | tr '\n' ' ')" != "$before" ]
 }
 
 @test "nginx's binary is replaced in mid-body: USR2, WINCH, QUIT" {

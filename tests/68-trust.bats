@@ -19,7 +19,7 @@ daemon_log() {
 }
 
 worker_pid() {
-    pgrep -P "$(cat "$SITE/nginx.pid")" | head -n 1
+    nginx_workers | head -n 1
 }
 
 # ---- clients

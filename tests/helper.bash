@@ -197,6 +197,26 @@ nginx_start() {
     wait_until is_listening "$PORT"
 }
 
+nginx_workers() {
+    pgrep -P "$(cat "$SITE/nginx.pid")"
+}
+
+# nginx_replaced WORKERS: others are there, and none of these.
+nginx_replaced() {
+    local now
+
+    now=$(nginx_workers) && ! grep -qxF "$1" <<< "$now"
+}
+
+# Until the old workers are gone; none may have a connection for longer.
+nginx_reload() {
+    local before
+
+    before=$(nginx_workers)
+    kill -HUP "$(cat "$SITE/nginx.pid")"
+    wait_until nginx_replaced "$before"
+}
+
 nginx_stop() {
     [ -s "$SITE/nginx.pid" ] || return 0
     kill "$(cat "$SITE/nginx.pid")"
