@@ -74,8 +74,9 @@ export class Upload {
             if (size > 0) {
                 this.sent += size;
                 await new Promise((next) => request.write(Buffer.alloc(size, 'x'), next));
-            } else {
-                await pause(PIECE_MS);
+            }
+            if (this.sent < until) {
+                await pause(PIECE_MS); // a rate is kept by pieces, not by single bytes
             }
         }
         if (this.abortAt !== null) {
