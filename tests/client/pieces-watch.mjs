@@ -205,6 +205,8 @@ export class Watch {
         } else if (!upload.parts && !upload.resumable.includes(from)) {
             // Of parts the daemon knows the order of their creation alone.
             this.resumedDoubt ??= { from, answer, now: performance.now() };
+        } else {
+            this.resumedDoubt = null; // the piece from there was refused
         }
         this.#settleResumed(upload);
     }
