@@ -11,6 +11,7 @@ enum {
     SCAN_MIN = 16,   /* new files of a worker, mostly */
     SCAN_MAX = 1024, /* new files found in one pass */
     SCAN_PACE = 10,  /* a worker is scanned 1/10 of the time at most */
+    MARK_MS = 60000, /* from a file's line on: then it has no mark, ever */
 };
 
 static bool
@@ -211,12 +212,31 @@ resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms)
     pthread_mutex_unlock(&uploads->worker_lock);
 }
 
+/*
+ * Has a file that is not held known again by its mark, which takes one system
+ * call, where its name takes a slow second one.
+ */
+static void
+mark_file(struct uploads *uploads, const struct spool *spool)
+{
+    int64_t mark = spool_gauge_mark(spool);
+
+    if (mark < -1 &&
+        store_spool_mark(uploads->store, spool->row, mark) == STORE_ERROR) {
+        log_store_error(uploads, "marking a file");
+    }
+}
+
 bool
 file_size(struct uploads *uploads, const struct spool *spool, int64_t now_ms,
           int64_t *size_bytes)
 {
     switch (spool_gauge_read(spool, size_bytes)) {
     case SPOOL_OPEN:
+        if (spool->fd >= 0 && spool->held_fd == -1 &&
+            now_ms - spool->seen_ms < MARK_MS) {
+            mark_file(uploads, spool);
+        }
         return true;
     case SPOOL_GONE:
         /* One that was not looked for yet has no name any more, that is all. */
@@ -229,17 +249,6 @@ file_size(struct uploads *uploads, const struct spool *spool, int64_t now_ms,
         return false;
     }
     abort();
-}
-
-void
-mark_file(struct uploads *uploads, const struct spool *spool)
-{
-    int64_t mark = spool->held_fd == -1 ? spool_gauge_mark(spool) : -1;
-
-    if (mark < -1 &&
-        store_spool_mark(uploads->store, spool->row, mark) == STORE_ERROR) {
-        log_store_error(uploads, "marking a file");
-    }
 }
 
 bool

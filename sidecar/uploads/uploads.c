@@ -341,7 +341,10 @@ resolve_new_files(struct uploads *uploads, int64_t now_ms)
     }
 }
 
-/* Looks at the next files in order, so that none that is gone stays known. */
+/*
+ * Looks at the next files in order, so that none that is gone stays known, nor
+ * stays held. Those of uploads in flight are looked at with them besides.
+ */
 static void
 check_files(struct uploads *uploads, int64_t now_ms)
 {
@@ -358,9 +361,8 @@ check_files(struct uploads *uploads, int64_t now_ms)
     }
     count = store_spool_scan(uploads->store, uploads->scan_row, spools, max);
     for (int i = 0; i < count; i++) {
-        if (spools[i].fd >= 0 &&
-            file_size(uploads, &spools[i], now_ms, &size_bytes)) {
-            mark_file(uploads, &spools[i]);
+        if (spools[i].fd >= 0) {
+            (void)file_size(uploads, &spools[i], now_ms, &size_bytes);
         }
     }
     /* From the first one again behind the last. */

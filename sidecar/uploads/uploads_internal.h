@@ -17,7 +17,7 @@ enum {
     GRACE_MS = 1000,    /* for an end event that is still under way */
     DUE_AT_ONCE = 64,
     DUE_MS_PER_TICK = 50, /* for looks whether uploads live */
-    FILES_PER_TICK = 1024,
+    FILES_PER_TICK = 128, /* a look at one takes longer than at an upload */
     SWEEP_PER_TICK = 2000,
     FORM_UNKNOWN_MS = 500, /* until a form's fields have been read, mostly */
 };
@@ -88,12 +88,6 @@ void resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms);
  */
 bool file_size(struct uploads *uploads, const struct spool *spool,
                int64_t now_ms, int64_t *size_bytes);
-
-/*
- * Has a file that is not held known again by its mark, which takes one system
- * call, where its name takes a slow second one.
- */
-void mark_file(struct uploads *uploads, const struct spool *spool);
 
 /* Whether one request at a time runs on the connection, as on HTTP/1.x. */
 bool is_alone(const struct upload *upload);

@@ -34,8 +34,9 @@ echo
 echo "One measurement with $COUNT connections and as many temporary files open, by the"
 echo "daemon's gauges and by the least that can do; in microseconds. The daemon holds a file"
 echo "open as long as it has descriptors to spare, see worker_connections, and marks the"
-echo "others within 5 s; until then their names tell them. The first"
-echo "time the file is looked for among all $COUNT descriptors of its process."
+echo "others at its first look; where a file system does not tell when a file was made,"
+echo "their names tell them. The first time the file is looked for among all $COUNT"
+echo "descriptors of its process."
 echo
 table "measured by" "us=us" "of sock_diag=us/socket: sock_diag" "of fstat=us/spool: fstat" \
     "errors=errors"

@@ -195,7 +195,7 @@ a_form_without_a_start_is_told_of_later(void **state)
     }
 }
 
-/* For want of descriptors: it is marked by the timer, and followed. */
+/* For want of descriptors: it is marked by the next look, and followed. */
 static void
 a_file_that_is_not_held_is_marked(void **state)
 {
@@ -212,7 +212,7 @@ a_file_that_is_not_held_is_marked(void **state)
     happen(f, SPOOL, BEGAN_MS);
     assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, SPOOLED);
     nanosleep(&tick, NULL); /* for a file system's clock to go on */
-    uploads_tick(f->uploads, BEGAN_MS + 2 * CHECK_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 100).received_bytes, SPOOLED);
     assert_int_equal(store_spool_scan(f->store, 0, &known, 1), 1);
     assert_true(known.held_fd < -1);
     assert_int_equal(ftruncate(f->fd, SPOOLED + 1), 0);
