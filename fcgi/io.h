@@ -104,4 +104,10 @@ void io_timer_release(struct io_timer *timer);
 /* CLOCK_MONOTONIC in milliseconds. Thread-safe. */
 int64_t io_now_ms(void);
 
+/*
+ * The same as of the kernel's last tick, some milliseconds ago, which takes a
+ * fraction of the time: for deadlines. Thread-safe.
+ */
+int64_t io_coarse_ms(void);
+
 #endif

@@ -41,7 +41,9 @@ request_param_named(const struct request *request, const char *name, size_t len)
     for (size_t i = 0; i < request->param_count; i++) {
         const struct param *param = &request->params[i];
 
-        if (param->name_len == len && memcmp(param->name, name, len) == 0) {
+        /* One byte tells most of the same length apart. */
+        if (param->name_len == len && param->name[len / 2] == name[len / 2] &&
+            memcmp(param->name, name, len) == 0) {
             return param->value;
         }
     }

@@ -74,6 +74,7 @@ struct location_config {
     char *zone;                     /* report_uploads; NULL: not reported */
     const struct output *output;    /* NULL: not set */
     char *content_type;
+    enum escape escape; /* what it asks for */
     char *header;       /* of the ID */
     char *header_param; /* the parameter that nginx passes it as */
     char *jsonp_parameter;

@@ -36,11 +36,12 @@ compile(struct location_config *level)
 {
     char *unknown = NULL;
 
+    level->escape = escape_for(level->content_type);
     for (int state = 0; state < UPLOAD_STATES; state++) {
         if (level->texts[state] != NULL) {
             /* Each text was compiled once before, to check it. */
-            level->templates[state] = template_compile(
-                level->texts[state], escape_for(level->content_type), &unknown);
+            level->templates[state] =
+                template_compile(level->texts[state], level->escape, &unknown);
         }
     }
 }

@@ -347,9 +347,14 @@ static const struct location_config *
 find_server(const struct config_routes *routes, const char *host)
 {
     char name[HOST_MAX];
-    size_t len = read_host(host, name);
-    const struct route *route = find(&routes->names, name, len);
+    const struct route *route;
+    size_t len;
 
+    if (routes->text_count == 0) {
+        return routes->first_server; /* none has a name */
+    }
+    len = read_host(host, name);
+    route = find(&routes->names, name, len);
     for (size_t i = 1; route == NULL && i < len; i++) {
         if (name[i] == '.') {
             route = find(&routes->leading, name + i, len - i);

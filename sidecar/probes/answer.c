@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "hash.h"
 #include "io.h"
 #include "outputs.h"
 
@@ -54,9 +53,13 @@ bool
 answer_origin(const struct location_config *location,
               const struct request *request, struct response *response)
 {
-    const char *origin = request_param(request, "HTTP_ORIGIN");
+    const char *origin;
 
-    for (char **allowed = location->origins; allowed && *allowed; allowed++) {
+    if (location->origins == NULL) {
+        return false;
+    }
+    origin = request_param(request, "HTTP_ORIGIN");
+    for (char **allowed = location->origins; *allowed != NULL; allowed++) {
         if (strcmp(*allowed, "*") == 0) {
             response_header(response, "Access-Control-Allow-Origin", "*");
             return true;
@@ -70,11 +73,40 @@ answer_origin(const struct location_config *location,
     return false;
 }
 
+static uint64_t
+mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}
+
+/* Eight bytes at a time: all that is asked of it is that it differs. */
+static uint64_t
+hash_body(const struct buffer *body)
+{
+    uint64_t hash = body->len;
+    uint64_t word;
+    size_t left = body->len;
+    const char *at = body->data;
+
+    for (; left >= sizeof(word); left -= sizeof(word), at += sizeof(word)) {
+        memcpy(&word, at, sizeof(word));
+        hash = mix(hash, word);
+    }
+    if (left > 0) {
+        word = 0;
+        memcpy(&word, at, left);
+        hash = mix(hash, word);
+    }
+    return hash;
+}
+
 /* An unchanged answer need not be sent again (RFC 9110, section 13.1.2). */
 static void
 add_etag(const struct request *request, struct response *response)
 {
-    uint64_t hash = hash_bytes(response->body.data, response->body.len);
+    uint64_t hash = hash_body(&response->body);
+    const char *known = request_param(request, "HTTP_IF_NONE_MATCH");
     char etag[2 + ETAG_DIGITS + 1] = "\"";
 
     for (int i = ETAG_DIGITS; i > 0; i--) {
@@ -83,7 +115,7 @@ add_etag(const struct request *request, struct response *response)
     }
     strcpy(etag + 1 + ETAG_DIGITS, "\"");
     response_header(response, "ETag", etag);
-    if (strstr(request_param(request, "HTTP_IF_NONE_MATCH"), etag) != NULL) {
+    if (known[0] != '\0' && strstr(known, etag) != NULL) {
         response->status = HTTP_NOT_MODIFIED;
         response->body.len = 0;
     }

@@ -100,7 +100,7 @@ static bool
 read_query_ids(struct probe *probe)
 {
     const char *query = request_param(probe->request, "QUERY_STRING");
-    bool many = escape_for(probe->location->content_type) == ESCAPE_JSON;
+    bool many = probe->location->escape == ESCAPE_JSON;
     const char *value;
     size_t len;
 

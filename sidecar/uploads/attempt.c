@@ -42,26 +42,34 @@ finish(struct uploads *uploads, struct upload *upload, int64_t at_ms)
 }
 
 static int64_t
-exact_offset(const struct uploads *uploads, int64_t now_ms)
+read_offset(const struct uploads *uploads, clockid_t clock, int64_t now_ms)
 {
     struct timespec wall;
 
     if (uploads->options.wall_offset_ms != 0) {
         return uploads->options.wall_offset_ms;
     }
-    clock_gettime(CLOCK_REALTIME, &wall);
+    clock_gettime(clock, &wall);
     return (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - now_ms;
+}
+
+static int64_t
+exact_offset(const struct uploads *uploads, int64_t now_ms)
+{
+    return read_offset(uploads, CLOCK_REALTIME, now_ms);
 }
 
 int64_t
 wall_offset(struct uploads *uploads, int64_t now_ms)
 {
     int64_t known_ms = atomic_load(&uploads->wall_offset_ms);
-    int64_t offset_ms = exact_offset(uploads, now_ms);
+    /* Some milliseconds old: it tells whether somebody has set the clock. */
+    int64_t offset_ms = read_offset(uploads, CLOCK_REALTIME_COARSE, now_ms);
 
     if (llabs(offset_ms - known_ms) < WALL_STEP_MS) {
         return known_ms;
     }
+    offset_ms = exact_offset(uploads, now_ms);
     atomic_store(&uploads->wall_offset_ms, offset_ms);
     return offset_ms;
 }

@@ -168,6 +168,7 @@ take_answer(const struct nlmsghdr *header, void *argument)
         reading->read_bytes =
             (int64_t)received_bytes - (int64_t)message->idiag_rqueue;
         reading->answer = SOCKET_OPEN;
+        break;
     }
     return MNL_CB_STOP;
 }
@@ -209,7 +210,7 @@ socket_gauge_read(struct upload_socket *socket, int64_t *read_bytes)
     }
     if (answer == SOCKET_OPEN) {
         *read_bytes = reading.read_bytes;
-        log_pace_well(&pace, io_now_ms());
+        log_pace_well(&pace, io_coarse_ms());
     }
     if (answer == SOCKET_UNKNOWN) {
         if (log_pace_fault(&pace, io_now_ms())) {

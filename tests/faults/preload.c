@@ -54,7 +54,8 @@ clock_gettime(clockid_t clock, struct timespec *now)
         *(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
     }
     result = real(clock, now);
-    if (clock == CLOCK_REALTIME && result == 0) {
+    if ((clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) &&
+        result == 0) {
         now->tv_sec += offset_s();
     }
     return result;
