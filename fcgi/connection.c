@@ -14,10 +14,12 @@
 
 enum { ROOM_BYTES = 512 }; /* enough for most answers */
 
+static const uint32_t events_unknown = UINT32_MAX;
+
 static void
 finish(struct connection *c, bool keep)
 {
-    if (keep) {
+    if (keep && !c->peer_ends) {
         connection_wait(c, WAIT_REQUEST);
     } else {
         connection_close(c);
@@ -75,7 +77,8 @@ connection_ready(struct io_source *source, uint32_t events)
 {
     struct connection *c = (struct connection *)source;
 
-    (void)events; /* errors show up when the protocol reads */
+    /* What went wrong shows up when the protocol reads. */
+    c->peer_ends = (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
     if (c->output.len > 0) {
         send_rest(c);
     } else {
@@ -159,13 +162,13 @@ deadline_for(const struct connection *c, enum connection_wait what)
 
     switch (what) {
     case WAIT_HEADER:
-        return io_now_ms() + options->header_timeout_ms;
+        return io_coarse_ms() + options->header_timeout_ms;
     case WAIT_BODY:
-        return io_now_ms() + options->body_timeout_ms;
+        return io_coarse_ms() + options->body_timeout_ms;
     case WAIT_SEND:
-        return io_now_ms() + options->send_timeout_ms;
+        return io_coarse_ms() + options->send_timeout_ms;
     case WAIT_REQUEST:
-        return io_now_ms() + options->keepalive_timeout_ms;
+        return io_coarse_ms() + options->keepalive_timeout_ms;
     }
     abort();
 }
@@ -183,6 +186,26 @@ set_deadline(struct connection *c, enum connection_wait what)
     }
 }
 
+/*
+ * While a request is read the set tells for as long as there is more. Between
+ * two requests nothing is left, and the set need not look at the connection
+ * again after each.
+ */
+static uint32_t
+events_for(enum connection_wait what)
+{
+    switch (what) {
+    case WAIT_HEADER:
+    case WAIT_BODY:
+        return EPOLLIN;
+    case WAIT_SEND:
+        return EPOLLOUT;
+    case WAIT_REQUEST:
+        return EPOLLIN | EPOLLRDHUP | EPOLLET;
+    }
+    abort();
+}
+
 void
 connection_wait(struct connection *c, enum connection_wait what)
 {
@@ -190,7 +213,7 @@ connection_wait(struct connection *c, enum connection_wait what)
     int result = 0;
 
     set_deadline(c, what);
-    c->events = what == WAIT_SEND ? EPOLLOUT : EPOLLIN;
+    c->events = events_for(what);
     if (before == 0) {
         result = io_add(c->server->io, &c->source, c->events);
     } else if (before != c->events) {
@@ -198,6 +221,14 @@ connection_wait(struct connection *c, enum connection_wait what)
     }
     if (result < 0) {
         connection_close(c);
+    }
+}
+
+void
+connection_unread(struct connection *c)
+{
+    if (c->events != 0) {
+        c->events = events_unknown;
     }
 }
 

@@ -15,6 +15,7 @@
 struct connection {
     struct io_source source; /* first: readiness arrives as its address */
     uint32_t events;         /* that it waits for; 0: in no set yet */
+    bool peer_ends;          /* it sends no more, or is gone */
     struct server *server;
     const struct protocol *protocol;
     struct buffer input;     /* bytes read and not yet answered */
@@ -57,6 +58,12 @@ enum connection_wait {
  * afterwards, if it is new.
  */
 void connection_wait(struct connection *c, enum connection_wait what);
+
+/*
+ * Something may be left unread: the next connection_wait() has the set look.
+ * Without this it need not, where everything was read before WAIT_REQUEST.
+ */
+void connection_unread(struct connection *c);
 
 /*
  * Sends an answer of len bytes, as the peer takes it, then waits for the next

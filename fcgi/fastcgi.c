@@ -329,7 +329,9 @@ fastcgi_ready(struct connection *c)
         connection_close(c);
         return;
     }
-    if (!answer_whole(c, data, (size_t)got)) {
+    /* Where less came than there is room for, nothing is left; epoll(7). */
+    if (got == sizeof(data) || !answer_whole(c, data, (size_t)got)) {
+        connection_unread(c);
         f->scan = (struct fastcgi_scan)FASTCGI_SCAN_INIT;
         f->scan.kept_params = &c->input;
         f->reading = true;

@@ -18,6 +18,8 @@ enum {
     LARGE = 3000000,
     SEND_TIMEOUT_MS = 600,
     PATIENCE_MS = 20000,
+    LONG_MS = 10 * PATIENCE_MS,
+    READ_BYTES = 16384, /* what the server reads at once */
 };
 
 struct fixture {
@@ -54,7 +56,7 @@ setup(struct fixture *f, unsigned threads)
         .header_timeout_ms = PATIENCE_MS,
         .body_timeout_ms = PATIENCE_MS,
         .send_timeout_ms = SEND_TIMEOUT_MS,
-        .keepalive_timeout_ms = PATIENCE_MS,
+        .keepalive_timeout_ms = LONG_MS,
         .connections_max = 100,
     };
     struct server_listen listen = { .protocol = &either_protocol,
@@ -103,6 +105,8 @@ open_peer(const struct fixture *f)
     "\1\1\0\1\0\10\0\0" "\0\1\1\0\0\0\0\0"     \
     "\1\4\0\1\0\23\0\0" "\16\3REQUEST_METHODGET" \
     "\1\4\0\1\0\0\0\0" "\1\5\0\1\0\0\0\0"
+#define FASTCGI_BEGIN "\1\1\0\1\0\10\0\0" "\0\1\1\0\0\0\0\0"
+#define FASTCGI_END   "\1\4\0\1\0\0\0\0" "\1\5\0\1\0\0\0\0"
 /* clang-format on */
 
 static void
@@ -275,6 +279,110 @@ other_threads(void **state)
     teardown(&f);
 }
 
+/* Appends a FastCGI request of len bytes, by one parameter. */
+static void
+put_request(struct buffer *stream, size_t len)
+{
+    size_t params_len = len - (sizeof(FASTCGI_BEGIN FASTCGI_END) - 1) - 8;
+    size_t value_len = params_len - 6;
+    const uint8_t params[] = { 1,
+                               FCGI_PARAMS,
+                               0,
+                               1,
+                               (uint8_t)(params_len >> 8),
+                               (uint8_t)params_len,
+                               0,
+                               0,
+                               1,
+                               0x80,
+                               (uint8_t)(value_len >> 16),
+                               (uint8_t)(value_len >> 8),
+                               (uint8_t)value_len,
+                               'A' };
+
+    buffer_append(stream, BYTES(FASTCGI_BEGIN));
+    buffer_append(stream, params, sizeof(params));
+    for (size_t i = 0; i < value_len; i++) {
+        buffer_append(stream, "a", 1);
+    }
+    buffer_append(stream, BYTES(FASTCGI_END));
+}
+
+static void
+expect_answers(int fd, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct buffer text = BUFFER_INIT;
+
+        receive_fastcgi(fd, &text);
+        check_answer(&text);
+        buffer_release(&text);
+    }
+}
+
+/* Whatever was left unread of the one before, the next request is seen. */
+static void
+one_request_behind_the_other(void **state)
+{
+    static const size_t lengths[] = {
+        60, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 3 * READ_BYTES, 60000
+    };
+    struct fixture f;
+    int fd;
+
+    (void)state;
+    setup(&f, 1);
+    answer_bytes = 10;
+    fd = open_peer(&f);
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        struct buffer stream = BUFFER_INIT;
+
+        put_request(&stream, lengths[i]);
+        assert_int_equal(stream.len, lengths[i]);
+        ask(fd, stream.data, stream.len);
+        expect_answers(fd, 1);
+        talk_fastcgi(fd);
+        /* Two at once: what was not read with the first is the second. */
+        if (lengths[i] % READ_BYTES == 0) {
+            put_request(&stream, lengths[0]);
+            io_stop(f.io);
+            ask(fd, stream.data, stream.len);
+            assert_int_equal(io_start(f.io, 1), 0);
+            expect_answers(fd, 2);
+        }
+        buffer_release(&stream);
+    }
+    close(fd);
+    teardown(&f);
+}
+
+/* It is answered, and not kept until a time-out. */
+static void
+peer_that_ends_with_its_request(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f, 1);
+    answer_bytes = 10;
+    for (int kept = 0; kept < 2; kept++) {
+        int fd = open_peer(&f);
+        char end;
+
+        if (kept) {
+            talk_fastcgi(fd);
+        }
+        io_stop(f.io); /* so that both are noticed at once */
+        ask(fd, BYTES(FASTCGI_REQUEST));
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        assert_int_equal(io_start(f.io, 1), 0);
+        expect_answers(fd, 1);
+        ASSERT_INT(kept ? "kept" : "new", receive(fd, &end, 1), 0);
+        close(fd);
+    }
+    teardown(&f);
+}
+
 int
 main(void)
 {
@@ -282,6 +390,8 @@ main(void)
         cmocka_unit_test(large_answers),
         cmocka_unit_test(peer_that_does_not_read),
         cmocka_unit_test(other_threads),
+        cmocka_unit_test(one_request_behind_the_other),
+        cmocka_unit_test(peer_that_ends_with_its_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
