@@ -3,7 +3,7 @@
  * several system calls for that, so it is given those requests only that arrive
  * in pieces, and is never shown the connection itself:
  *
- *   read ── a whole request ──▶ answered at once
+ *   read ── a whole request ──▶ answered at the end of the round
  *     └──── a piece of one ──▶ kept ── parameters complete ──▶ libfcgi reads
  *                              them from a socket pair; the request is answered
  *                              once its body has been counted
@@ -20,14 +20,13 @@
 
 #include "connection.h"
 #include "fastcgi_records.h"
+#include "fastcgi_round.h"
 #include "fastcgi_scan.h"
 #include "server_internal.h"
 
 enum {
     READ_BYTES = 16384,
     READS_PER_NOTICE = 16, /* then others get their turn */
-    PARAMS_ROOM = 2048,    /* enough for what most requests come with */
-    ANSWER_ROOM = 1024     /* and for most answers */
 };
 
 struct fastcgi_connection {
@@ -81,28 +80,6 @@ collect_params(FCGX_Request *libfcgi, struct request *request)
             abort(); /* the scan has counted them */
         }
     }
-}
-
-/* Has the handler answer; the records of that are appended to out. */
-static void
-respond(struct connection *c, const struct fastcgi_scan *scan,
-        const struct request *request, struct buffer *out)
-{
-    static const uint8_t end[sizeof(FCGI_EndRequestBody)] = { 0 };
-    char room[ANSWER_ROOM];
-    struct buffer text = BUFFER_IN(room);
-
-    connection_respond(c, request, &text);
-    fastcgi_put_stream(out, FCGI_STDOUT, scan->request_id, text.data, text.len);
-    fastcgi_put_record(out, FCGI_END_REQUEST, scan->request_id, end,
-                       sizeof(end));
-    buffer_release(&text);
-}
-
-static bool
-keeps_connection(const struct fastcgi_scan *scan)
-{
-    return (scan->begin_body[2] & FCGI_KEEP_CONN) != 0;
 }
 
 /* The request up to its parameters, in as few records as can be. */
@@ -199,17 +176,16 @@ static void
 end_request(struct connection *c)
 {
     struct fastcgi_connection *f = (struct fastcgi_connection *)c;
-    char room[ANSWER_ROOM];
-    struct buffer out = BUFFER_IN(room);
+    struct buffer out = BUFFER_INIT;
 
     c->request->body_bytes = f->scan.body_bytes;
     c->request->body_complete = true;
-    respond(c, &f->scan, c->request, &out);
+    fastcgi_respond(c, &f->scan, c->request, &out);
     fastcgi_release(c);
     free(c->request);
     c->request = NULL;
     f->reading = false;
-    connection_send(c, out.data, out.len, keeps_connection(&f->scan));
+    connection_send(c, out.data, out.len, fastcgi_keeps(&f->scan));
     buffer_release(&out);
 }
 
@@ -260,53 +236,6 @@ read_request(struct connection *c)
     connection_wait(c, c->request != NULL ? WAIT_BODY : WAIT_HEADER);
 }
 
-/* libfcgi knows of no other. */
-static bool
-has_role(const struct fastcgi_scan *scan)
-{
-    return scan->begin_body[0] == 0 && scan->begin_body[1] >= FCGI_RESPONDER &&
-           scan->begin_body[1] <= FCGI_FILTER;
-}
-
-/*
- * Answers a request that lies in data as a whole, and nothing behind it.
- * Returns whether there was one.
- */
-static bool
-answer_whole(struct connection *c, const char *data, size_t len)
-{
-    char params_room[PARAMS_ROOM];
-    char text_room[PARAMS_ROOM];
-    char out_room[ANSWER_ROOM];
-    struct buffer params = BUFFER_IN(params_room);
-    struct buffer text = BUFFER_IN(text_room);
-    struct buffer out = BUFFER_IN(out_room);
-    struct fastcgi_scan scan = FASTCGI_SCAN_INIT;
-    const uint8_t *bytes = (const uint8_t *)data;
-    struct request request;
-    size_t params_len;
-    size_t consumed = 0;
-    bool whole;
-
-    scan.kept_params = &params;
-    whole = fastcgi_scan(&scan, bytes, len, &params_len) == FASTCGI_PARAMS &&
-            fastcgi_scan(&scan, bytes + params_len, len - params_len,
-                         &consumed) == FASTCGI_COMPLETE &&
-            params_len + consumed == len && has_role(&scan);
-    if (whole) {
-        request_init(&request);
-        request.body_bytes = scan.body_bytes;
-        request.body_complete = true;
-        fastcgi_read_params(params.data, params.len, &text, &request);
-        respond(c, &scan, &request, &out);
-        connection_send(c, out.data, out.len, keeps_connection(&scan));
-    }
-    buffer_release(&out);
-    buffer_release(&text);
-    buffer_release(&params);
-    return whole;
-}
-
 static void
 fastcgi_ready(struct connection *c)
 {
@@ -330,7 +259,7 @@ fastcgi_ready(struct connection *c)
         return;
     }
     /* Where less came than there is room for, nothing is left; epoll(7). */
-    if (got == sizeof(data) || !answer_whole(c, data, (size_t)got)) {
+    if (got == sizeof(data) || !fastcgi_round_take(c, data, (size_t)got)) {
         connection_unread(c);
         f->scan = (struct fastcgi_scan)FASTCGI_SCAN_INIT;
         f->scan.kept_params = &c->input;

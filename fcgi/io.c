@@ -25,6 +25,7 @@ struct io_loop {
 struct io {
     int stop_fd; /* eventfd: readable once the threads must end */
     atomic_bool stopping;
+    void (*end_round)(void);
     struct io_loop timers;
     bool timers_running;
     struct io_loop **loops; /* one is there from the start; none ever goes */
@@ -50,6 +51,9 @@ wait_once(int epoll_fd, int timeout_ms)
             atomic_load_explicit(&source->handed, memory_order_acquire);
             source->ready(source, events[i].events);
         }
+    }
+    if (current_loop->io->end_round != NULL) {
+        current_loop->io->end_round();
     }
 }
 
@@ -163,6 +167,12 @@ io_new(void)
         return NULL;
     }
     return io;
+}
+
+void
+io_end_rounds(struct io *io, void (*end)(void))
+{
+    io->end_round = end;
 }
 
 /* The first thread_count sets get a thread each, the others a host. */

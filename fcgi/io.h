@@ -56,6 +56,12 @@ void io_stop(struct io *io);
 void io_free(struct io *io);
 
 /*
+ * Has end() called on each thread when it has called all that was ready at
+ * once. To be called while no thread of io runs.
+ */
+void io_end_rounds(struct io *io, void (*end)(void));
+
+/*
  * Adds a source to the thread that has the fewest, the calling one if it is as
  * good; from now on the source is that thread's. Thread-safe. Returns 0, or -1
  * with errno set.

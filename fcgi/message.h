@@ -39,8 +39,8 @@ struct response {
 };
 
 /*
- * The application. Both functions are called on I/O threads, concurrently for
- * different requests, and must not block; neither may keep the pointers.
+ * The application. Its functions are called on I/O threads, concurrently for
+ * different requests, and must not block; none may keep the pointers.
  */
 struct handler {
     /*
@@ -54,6 +54,13 @@ struct handler {
     /* Fills the response, which arrives empty, with status 200. */
     void (*respond)(void *context, const struct request *request,
                     struct response *response);
+    /*
+     * Optional. These are what respond() is called for next on this thread, so
+     * that what they have in common can be done at once; afterwards it is
+     * called with a count of 0.
+     */
+    void (*together)(void *context, const struct request *const *requests,
+                     size_t count);
     void *context;
 };
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "connection.h"
+#include "fastcgi_round.h"
 #include "server_internal.h"
 
 enum { DEADLINE_TICK_MS = 250 };
@@ -75,6 +76,7 @@ server_new(struct io *io, const struct server_options *options)
         return NULL;
     }
     server->io = io;
+    io_end_rounds(io, fastcgi_round_end);
     server->options = *options;
     pthread_mutex_init(&server->lock, NULL);
     return server;

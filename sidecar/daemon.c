@@ -101,7 +101,10 @@ static struct server_options
 server_options(struct daemon *daemon, const struct config *config)
 {
     return (struct server_options){
-        .handler = { sidecar_body, sidecar_respond, &daemon->sidecar },
+        .handler = { .body = sidecar_body,
+                     .respond = sidecar_respond,
+                     .together = sidecar_together,
+                     .context = &daemon->sidecar },
         .log = log_write,
         .header_timeout_ms = config->client_header_timeout_ms,
         .body_timeout_ms = config->client_body_timeout_ms,

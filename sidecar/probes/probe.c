@@ -185,19 +185,27 @@ read_unknown(struct probe *probe)
     return true;
 }
 
+/* Finds the location that a request is for. */
+static void
+locate(const struct sidecar *sidecar, struct probe *probe)
+{
+    char uri[URI_MAX];
+
+    request_uri(probe->request, uri, sizeof(uri));
+    probe->location =
+        config_location(sidecar->config, request_host(probe->request), uri);
+}
+
 static void
 respond_to_probe(const struct sidecar *sidecar, const struct request *request,
                  struct response *response)
 {
     char ids[ANSWER_IDS_MAX][UPLOAD_ID_MAX + 1];
     char callback[CALLBACK_MAX + 1];
-    char uri[URI_MAX];
     struct probe probe = { .request = request, .callback = callback };
 
     probe.ids = ids;
-    request_uri(request, uri, sizeof(uri));
-    probe.location =
-        config_location(sidecar->config, request_host(request), uri);
+    locate(sidecar, &probe);
     if (!check_method(request, probe.location, response)) {
         return;
     }
@@ -288,6 +296,40 @@ sidecar_respond(void *context, const struct request *request,
         response->status = HTTP_NO_CONTENT;
     } else {
         refuse(response, HTTP_FORBIDDEN, "the key is missing or wrong");
+    }
+}
+
+static void
+foresee(const struct sidecar *sidecar, const struct request *request)
+{
+    char ids[ANSWER_IDS_MAX][UPLOAD_ID_MAX + 1];
+    struct probe probe = { .request = request, .ids = ids };
+    int zone;
+
+    if (is_event(request)) {
+        return;
+    }
+    locate(sidecar, &probe);
+    if (probe.location->zone == NULL || !read_ids(&probe)) {
+        return;
+    }
+    zone = store_zone_find(sidecar->store, probe.location->zone);
+    for (int i = 0; i < probe.id_count; i++) {
+        uploads_foresee(sidecar->uploads, zone, ids[i], io_now_ms());
+    }
+}
+
+void
+sidecar_together(void *context, const struct request *const *requests,
+                 size_t count)
+{
+    const struct sidecar *sidecar = context;
+
+    for (size_t i = 0; i < count; i++) {
+        foresee(sidecar, requests[i]);
+    }
+    if (count == 0) {
+        uploads_foreseen();
     }
 }
 

@@ -22,6 +22,10 @@ struct sidecar {
 void sidecar_respond(void *sidecar, const struct request *request,
                      struct response *response);
 
+/* handler.together: all that probes ask the kernel for, it is asked at once. */
+void sidecar_together(void *sidecar, const struct request *const *requests,
+                      size_t count);
+
 /* handler.body: a mirrored body has grown; a start is not to wait for one. */
 bool sidecar_body(void *sidecar, const struct request *request);
 

@@ -105,6 +105,19 @@ last_read_bytes(const struct upload *upload,
            (last->may_count_end && !(is_whole && last->answered));
 }
 
+/* Whether its connection's bytes are its body's. */
+static bool
+has_socket(const struct upload *upload)
+{
+    return upload->socket.family != 0 && upload->protocol < HTTP_2;
+}
+
+bool
+asks_socket(const struct upload *upload)
+{
+    return has_socket(upload) && upload->socket.cookie != 0;
+}
+
 /* What nginx has read of the body by the kernel's count; -1 if it can't say. */
 static int64_t
 socket_bytes(struct uploads *uploads, struct upload *upload, bool *exact,
@@ -113,10 +126,10 @@ socket_bytes(struct uploads *uploads, struct upload *upload, bool *exact,
     struct destroyed_socket last;
     int64_t read_bytes;
 
-    if (upload->socket.family == 0 || upload->protocol >= HTTP_2) {
+    if (!has_socket(upload)) {
         return -1;
     }
-    if (upload->socket.cookie != 0 &&
+    if (asks_socket(upload) &&
         socket_gauge_read(&upload->socket, &read_bytes) == SOCKET_OPEN) {
         *open = true;
     } else if (destroyed_sockets_last(uploads->options.destroyed, upload,

@@ -31,4 +31,12 @@ int socket_gauge_address(struct upload_socket *socket, const char *remote_addr,
 enum socket_answer socket_gauge_read(struct upload_socket *socket,
                                      int64_t *read_bytes);
 
+/*
+ * This thread reads this connection next, which has a cookie, and others,
+ * before socket_gauge_foreseen(): the kernel is asked for all of them by one
+ * message when the first is read, and for each of them anew if that fails.
+ */
+void socket_gauge_foresee(const struct upload_socket *socket);
+void socket_gauge_foreseen(void);
+
 #endif

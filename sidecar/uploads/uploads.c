@@ -9,6 +9,7 @@
 #include "destroyed_sockets.h"
 #include "form.h"
 #include "recent_progress.h"
+#include "socket_gauge.h"
 #include "uploads_internal.h"
 
 static const char *const phase_names[PHASES] = {
@@ -287,6 +288,25 @@ look_at(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     if (store_upload_measured(uploads->store, upload) != STORE_OK) {
         log_store_error(uploads, "writing what was measured");
     }
+}
+
+void
+uploads_foresee(struct uploads *uploads, int zone, const char *id,
+                int64_t now_ms)
+{
+    struct upload upload;
+
+    if (store_upload_find(uploads->store, zone, id, &upload) == STORE_OK &&
+        upload_runs(&upload) && !is_fresh(&upload, now_ms) &&
+        asks_socket(&upload)) {
+        socket_gauge_foresee(&upload.socket);
+    }
+}
+
+void
+uploads_foreseen(void)
+{
+    socket_gauge_foreseen();
 }
 
 void

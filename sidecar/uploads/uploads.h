@@ -103,6 +103,14 @@ void uploads_event(struct uploads *uploads, const struct event *event,
 void uploads_spool(struct uploads *uploads, const struct spool *spool,
                    int64_t now_ms);
 
+/*
+ * This thread calls uploads_progress() for this ID next, and for others, before
+ * uploads_foreseen(): the kernel is asked for all of them at once.
+ */
+void uploads_foresee(struct uploads *uploads, int zone, const char *id,
+                     int64_t now_ms);
+void uploads_foreseen(void);
+
 /* The progress of an ID; of an unknown one the state is UPLOAD_STARTING. */
 void uploads_progress(struct uploads *uploads, int zone, const char *id,
                       int64_t now_ms, struct progress *progress);

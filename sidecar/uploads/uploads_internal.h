@@ -76,6 +76,9 @@ bool upload_runs(const struct upload *upload);
  */
 void measure(struct uploads *uploads, struct upload *upload, int64_t now_ms);
 
+/* Whether measure() has the kernel asked about the upload's connection. */
+bool asks_socket(const struct upload *upload);
+
 /* Bytes a second over the window, or -1. */
 int64_t measured_rate(const struct upload *upload, int64_t now_ms);
 

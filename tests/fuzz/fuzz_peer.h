@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "connection.h"
+#include "fastcgi_round.h"
 #include "fuzz.h"
 #include "server_internal.h"
 
@@ -127,7 +128,7 @@ peer_server(void)
 {
     static struct server *server;
     struct server_options options = {
-        .handler = { peer_body, peer_respond, NULL },
+        .handler = { .body = peer_body, .respond = peer_respond },
         .log = peer_log,
         .header_timeout_ms = 60000,
         .body_timeout_ms = 60000,
@@ -161,9 +162,11 @@ peer_serve(const struct server *server, bool spurious)
     while ((c = server->connections) != NULL && peer_is_ready(c)) {
         FUZZ_HOLDS(notices++ < NOTICES_MAX);
         c->source.ready(&c->source, EPOLLIN);
+        fastcgi_round_end();
     }
     if (c != NULL && spurious) {
         c->source.ready(&c->source, EPOLLIN);
+        fastcgi_round_end();
         FUZZ_HOLDS(server->connections == c && server->connection_count == 1);
     }
 }
@@ -228,6 +231,7 @@ peer_talk(const struct protocol *protocol, const struct peer_manner *manner,
     peer_body_bytes = 0;
     peer_at_once = manner->at_once;
     connection_open(server, protocol, pair[1]);
+    fastcgi_round_end();
     FUZZ_HOLDS(server->connection_count == 1);
     peer_serve(server, manner->spurious);
     while (at < stream->len && server->connections != NULL) {

@@ -28,13 +28,50 @@ struct fixture {
     struct server *server;
 };
 
+enum { PEERS = 40, SAID_MAX = 2 * PEERS };
+
 static size_t answer_bytes;
+
+/* What the handler has been told, by one thread. */
+static struct {
+    bool wanted;
+    const struct request *together[PEERS];
+    size_t count;
+    size_t next; /* to be responded to */
+    size_t counts[SAID_MAX];
+    int said;
+} told;
+
+static void
+together(void *context, const struct request *const *requests, size_t count)
+{
+    (void)context;
+    if (!told.wanted) {
+        return;
+    }
+    assert_int_equal(told.next, told.count);
+    assert_true(count == 0 ? told.count > 0 : told.count == 0);
+    for (size_t i = 0; i < count; i++) {
+        told.together[i] = requests[i];
+    }
+    told.count = count;
+    told.next = 0;
+    assert_true(told.said < SAID_MAX);
+    told.counts[told.said++] = count;
+}
 
 static void
 respond(void *context, const struct request *request, struct response *response)
 {
     (void)context;
-    (void)request;
+    if (told.wanted) {
+        if (told.count > 0) {
+            assert_ptr_equal(request, told.together[told.next++]);
+        }
+        /* Which of the peers has asked. */
+        buffer_append_string(&response->body, request_param(request, "A"));
+        return;
+    }
     for (size_t i = 0; i < answer_bytes; i++) {
         buffer_append(&response->body, &"abcdefghij"[i % 10], 1);
     }
@@ -51,7 +88,7 @@ static void
 setup(struct fixture *f, unsigned threads)
 {
     struct server_options options = {
-        .handler = { .respond = respond },
+        .handler = { .respond = respond, .together = together },
         .log = log_nothing,
         .header_timeout_ms = PATIENCE_MS,
         .body_timeout_ms = PATIENCE_MS,
@@ -279,12 +316,15 @@ other_threads(void **state)
     teardown(&f);
 }
 
+/* Of such a request, without the value. */
+#define OVERHEAD (sizeof(FASTCGI_BEGIN FASTCGI_END) - 1 + 8 + 6)
+
 /* Appends a FastCGI request of len bytes, by one parameter. */
 static void
 put_request(struct buffer *stream, size_t len)
 {
-    size_t params_len = len - (sizeof(FASTCGI_BEGIN FASTCGI_END) - 1) - 8;
-    size_t value_len = params_len - 6;
+    size_t value_len = len - OVERHEAD;
+    size_t params_len = value_len + 6;
     const uint8_t params[] = { 1,
                                FCGI_PARAMS,
                                0,
@@ -383,6 +423,112 @@ peer_that_ends_with_its_request(void **state)
     teardown(&f);
 }
 
+/* The requests that are there at once are known before the first is answered.
+ */
+static void
+rounds(void **state)
+{
+    static const int counts[] = { 1, 2, 16, 17, 33, PEERS };
+    struct fixture f;
+    int fds[PEERS];
+
+    (void)state;
+    setup(&f, 1);
+    answer_bytes = 10;
+    for (int i = 0; i < PEERS; i++) {
+        fds[i] = open_peer(&f);
+        talk_fastcgi(fds[i]);
+    }
+    for (size_t row = 0; row < COUNT(counts); row++) {
+        size_t sum = 0;
+
+        io_stop(f.io);
+        memset(&told, 0, sizeof(told));
+        told.wanted = true;
+        for (int i = 0; i < counts[row]; i++) {
+            struct buffer stream = BUFFER_INIT;
+
+            put_request(&stream, (size_t)60 + (size_t)i);
+            ask(fds[i], stream.data, stream.len);
+            buffer_release(&stream);
+        }
+        assert_int_equal(io_start(f.io, 1), 0);
+        for (int i = 0; i < counts[row]; i++) {
+            struct buffer text = BUFFER_INIT;
+            const char *body;
+
+            receive_fastcgi(fds[i], &text);
+            body = memmem(text.data, text.len, "\r\n\r\n", 4);
+            assert_non_null(body);
+            body += 4;
+            ASSERT_INT("the asker's", text.data + text.len - body,
+                       60 + i - (int)OVERHEAD);
+            buffer_release(&text);
+        }
+        io_stop(f.io);
+        for (int i = 0; i < told.said; i++) {
+            assert_true(i % 2 ? told.counts[i] == 0 : told.counts[i] > 1);
+            sum += told.counts[i];
+        }
+        assert_int_equal(told.said % 2, 0);
+        /* The last one by itself is not together with any. */
+        ASSERT_INT("together", sum,
+                   counts[row] - (counts[row] % 16 == 1 ? 1 : 0));
+        ASSERT_INT("times", told.said / 2,
+                   counts[row] / 16 + (counts[row] % 16 > 1 ? 1 : 0));
+        told.wanted = false;
+        assert_int_equal(io_start(f.io, 1), 0);
+    }
+    for (int i = 0; i < PEERS; i++) {
+        close(fds[i]);
+    }
+    teardown(&f);
+}
+
+/* Peers that are gone, or send half a request, are no hindrance to others. */
+static void
+rounds_with_others(void **state)
+{
+    struct fixture f;
+    int fds[PEERS];
+
+    (void)state;
+    setup(&f, 2);
+    answer_bytes = 10;
+    for (int i = 0; i < PEERS; i++) {
+        fds[i] = open_peer(&f);
+        talk_fastcgi(fds[i]);
+    }
+    io_stop(f.io);
+    for (int i = 0; i < PEERS; i++) {
+        ask(fds[i], FASTCGI_REQUEST,
+            sizeof(FASTCGI_REQUEST) - 1 - (i % 4 == 1 ? 10 : 0));
+        if (i % 4 == 2) {
+            close(fds[i]);
+        } else if (i % 4 == 3) {
+            assert_int_equal(shutdown(fds[i], SHUT_WR), 0);
+        }
+    }
+    assert_int_equal(io_start(f.io, 2), 0);
+    for (int i = 0; i < PEERS; i++) {
+        char end;
+
+        if (i % 4 == 1) {
+            ask(fds[i], FASTCGI_REQUEST + sizeof(FASTCGI_REQUEST) - 1 - 10, 10);
+        }
+        if (i % 4 != 2) {
+            expect_answers(fds[i], 1);
+            if (i % 4 == 3) {
+                ASSERT_INT("ended", receive(fds[i], &end, 1), 0);
+            } else {
+                talk_fastcgi(fds[i]);
+            }
+            close(fds[i]);
+        }
+    }
+    teardown(&f);
+}
+
 int
 main(void)
 {
@@ -392,6 +538,8 @@ main(void)
         cmocka_unit_test(other_threads),
         cmocka_unit_test(one_request_behind_the_other),
         cmocka_unit_test(peer_that_ends_with_its_request),
+        cmocka_unit_test(rounds),
+        cmocka_unit_test(rounds_with_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
