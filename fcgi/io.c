@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gather.h"
+
 enum { EVENTS_PER_WAIT = 64 };
 
 struct io_loop {
@@ -19,6 +21,7 @@ struct io_loop {
     int epoll_fd;
     atomic_uint source_count;
     struct io_loop *host; /* whose thread looks after this set, or NULL */
+    struct gather gather; /* the thread's */
     pthread_t thread;
 };
 
@@ -26,6 +29,7 @@ struct io {
     int stop_fd; /* eventfd: readable once the threads must end */
     atomic_bool stopping;
     void (*end_round)(void);
+    int gather_delay_ms; /* 0: never */
     struct io_loop timers;
     bool timers_running;
     struct io_loop **loops; /* one is there from the start; none ever goes */
@@ -38,7 +42,8 @@ struct io {
 /* Whose thread this is; NULL on others. */
 static _Thread_local struct io_loop *current_loop;
 
-static void
+/* Returns how much was ready. */
+static int
 wait_once(int epoll_fd, int timeout_ms)
 {
     struct epoll_event events[EVENTS_PER_WAIT];
@@ -55,6 +60,7 @@ wait_once(int epoll_fd, int timeout_ms)
     if (current_loop->io->end_round != NULL) {
         current_loop->io->end_round();
     }
+    return count;
 }
 
 /* A set without a thread of its own has something to tell. */
@@ -62,17 +68,25 @@ static void
 nested_ready(struct io_source *source, uint32_t ready)
 {
     (void)ready;
-    wait_once(source->fd, 0);
+    (void)wait_once(source->fd, 0);
 }
 
 static void *
 run(void *argument)
 {
     struct io_loop *loop = argument;
+    int delay_ms = loop == &loop->io->timers ? 0 : loop->io->gather_delay_ms;
+    const struct timespec delay = { .tv_sec = delay_ms / 1000,
+                                    .tv_nsec = delay_ms % 1000 * 1000000L };
 
     current_loop = loop;
     while (!atomic_load(&loop->io->stopping)) {
-        wait_once(loop->epoll_fd, -1);
+        int count = wait_once(loop->epoll_fd, -1);
+
+        if (delay_ms > 0 &&
+            gather_round(&loop->gather, count, delay_ms, io_coarse_ms())) {
+            nanosleep(&delay, NULL);
+        }
     }
     return NULL;
 }
@@ -173,6 +187,12 @@ void
 io_end_rounds(struct io *io, void (*end)(void))
 {
     io->end_round = end;
+}
+
+void
+io_gather(struct io *io, int delay_ms)
+{
+    io->gather_delay_ms = delay_ms;
 }
 
 /* The first thread_count sets get a thread each, the others a host. */

@@ -56,6 +56,13 @@ void io_stop(struct io *io);
 void io_free(struct io *io);
 
 /*
+ * Where notices come one by one, thousands a second, the threads look what is
+ * ready every delay_ms only; 0, as from the start: never. See gather.h. To be
+ * called while no thread of io runs.
+ */
+void io_gather(struct io *io, int delay_ms);
+
+/*
  * Has end() called on each thread when it has called all that was ready at
  * once. To be called while no thread of io runs.
  */

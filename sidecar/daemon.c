@@ -325,6 +325,7 @@ daemon_start(struct daemon *daemon)
     }
     atomic_store(&daemon->ticked_ms, io_now_ms());
     server_resume(daemon->server);
+    io_gather(daemon->io, (int)daemon->config->gather_delay_ms);
     if (syslog_server_start(daemon->syslog) < 0 ||
         io_start(daemon->io, (unsigned)daemon->config->worker_threads) < 0) {
         log_write(LOG_EMERG, "the threads cannot be started: %m");

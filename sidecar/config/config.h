@@ -103,6 +103,7 @@ struct config {
     char *key;          /* of upload_progress_key; NULL: none */
     bool key_is_public; /* everybody can read the file that it stands in */
     int64_t worker_threads;
+    int64_t gather_delay_ms; /* 0: off */
     int64_t worker_connections;
     int64_t client_header_timeout_ms;
     int64_t client_body_timeout_ms;

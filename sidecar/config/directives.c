@@ -37,6 +37,10 @@ const struct directive directives[] = {
       "between two savings to the state_file" },
     { "worker_threads", MAIN, 1, 1, BLOCK_NONE, false, set_worker_threads,
       OF(worker_threads), "2", "number", "threads that answer requests" },
+    { "gather_delay", MAIN, 1, 1, BLOCK_NONE, false, set_gather_delay,
+      OF(gather_delay_ms), "2ms", "time | off",
+      "how long a thread waits for further requests where thousands a second "
+      "come one by one" },
     { "worker_connections", MAIN, 1, 1, BLOCK_NONE, false, set_number,
       OF(worker_connections), "16384", "number",
       "connections from nginx at the same time; further ones are closed" },

@@ -20,6 +20,8 @@
 #include "store.h"
 #include "trust.h"
 
+enum { GATHER_DELAY_MAX_MS = 20 };
+
 static const char is_duplicate[] = "is duplicate";
 static const char invalid_value[] = "has an invalid value";
 
@@ -74,6 +76,23 @@ set_worker_threads(struct config *config, struct location_config *location,
 
     return error == NULL && config->worker_threads > 256 ? invalid_value
                                                          : error;
+}
+
+const char *
+set_gather_delay(struct config *config, struct location_config *location,
+                 const struct directive *directive,
+                 const struct statement *statement, char **detail)
+{
+    int64_t *delay_ms = field_at(config, directive);
+
+    (void)location;
+    (void)detail;
+    *delay_ms = 0;
+    return strcmp(statement->args[1], "off") == 0 ||
+                   (parse_time(statement->args[1], delay_ms) &&
+                    *delay_ms <= GATHER_DELAY_MAX_MS)
+               ? NULL
+               : "takes 1ms to 20ms, or \"off\"";
 }
 
 const char *

@@ -21,6 +21,10 @@ const char *set_flag(struct config *config, struct location_config *location,
 const char *set_user(struct config *config, struct location_config *location,
                      const struct directive *directive,
                      const struct statement *statement, char **detail);
+const char *set_gather_delay(struct config *config,
+                             struct location_config *location,
+                             const struct directive *directive,
+                             const struct statement *statement, char **detail);
 const char *set_gauges(struct config *config, struct location_config *location,
                        const struct directive *directive,
                        const struct statement *statement, char **detail);

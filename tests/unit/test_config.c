@@ -26,6 +26,7 @@ defaults(void **state)
     assert_int_equal(c->zones->ttl_ms, 60000);
     assert_null(c->zones->next);
     assert_int_equal(c->worker_threads, 2);
+    assert_int_equal(c->gather_delay_ms, 2);
     assert_true(c->gauges[GAUGE_SPOOL] && c->gauges[GAUGE_SOCKET]);
     assert_string_equal(config_location(c, "", "/progress")->content_type,
                         "application/json");

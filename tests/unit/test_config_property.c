@@ -102,6 +102,7 @@ static const struct {
     { "state_interval", { "10s", "1h" } },
     { "upload_progress_key", { "0123456789abcdeF", "0123456789ab", "short" } },
     { "worker_threads", { "1", "7", "256" } },
+    { "gather_delay", { "off", "1ms", "20ms", "21ms" } },
     { "worker_connections", { "1", "99999" } },
     { "client_header_timeout", { "5s", "1m30s", "250ms" } },
     { "client_body_timeout", { "1h", "7" } },
@@ -327,8 +328,8 @@ describe(struct buffer *out, const struct config *c)
     buffer_printf(out, " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
                   c->worker_threads, c->worker_connections,
                   c->client_header_timeout_ms, c->client_body_timeout_ms);
-    buffer_printf(out, "%" PRId64 " %" PRId64 "\n", c->send_timeout_ms,
-                  c->piece_timeout_ms);
+    buffer_printf(out, "%" PRId64 " %" PRId64 " %" PRId64 "\n",
+                  c->send_timeout_ms, c->piece_timeout_ms, c->gather_delay_ms);
     buffer_printf(out, " %" PRId64 " %" PRId64 " %" PRId64 " %d %d\n",
                   c->keepalive_timeout_ms, c->check_interval_ms,
                   c->inactive_timeout_ms, c->gauges[GAUGE_SPOOL],

@@ -6,8 +6,10 @@
 
 #include <fastcgi.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "buffer.h"
@@ -40,12 +42,16 @@ static struct {
     size_t next; /* to be responded to */
     size_t counts[SAID_MAX];
     int said;
+    atomic_size_t largest;
 } told;
 
 static void
 together(void *context, const struct request *const *requests, size_t count)
 {
     (void)context;
+    if (count > atomic_load(&told.largest)) {
+        atomic_store(&told.largest, count);
+    }
     if (!told.wanted) {
         return;
     }
@@ -529,6 +535,41 @@ rounds_with_others(void **state)
     teardown(&f);
 }
 
+/*
+ * Peers that ask one after the other, and wait for nobody but themselves, come
+ * to be answered together.
+ */
+static void
+gathers(void **state)
+{
+    struct fixture f;
+    int fds[PEERS];
+
+    (void)state;
+    setup(&f, 1);
+    answer_bytes = 10;
+    for (int i = 0; i < PEERS; i++) {
+        fds[i] = open_peer(&f);
+        talk_fastcgi(fds[i]);
+    }
+    io_stop(f.io);
+    memset(&told, 0, sizeof(told));
+    io_gather(f.io, 5);
+    assert_int_equal(io_start(f.io, 1), 0);
+    for (int i = 0; i < 20000 && atomic_load(&told.largest) < 8; i++) {
+        if (i >= PEERS) {
+            expect_answers(fds[i % PEERS], 1);
+        }
+        ask(fds[i % PEERS], BYTES(FASTCGI_REQUEST));
+        nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+    }
+    assert_true(atomic_load(&told.largest) >= 8);
+    for (int i = 0; i < PEERS; i++) {
+        close(fds[i]);
+    }
+    teardown(&f);
+}
+
 int
 main(void)
 {
@@ -540,6 +581,7 @@ main(void)
         cmocka_unit_test(peer_that_ends_with_its_request),
         cmocka_unit_test(rounds),
         cmocka_unit_test(rounds_with_others),
+        cmocka_unit_test(gathers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

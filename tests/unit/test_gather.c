@@ -1,0 +1,178 @@
+/* When a thread waits for more to come, against peers as they may be. */
+#include "unit.h"
+
+#include "gather.h"
+
+enum { DELAY_MS = 2 };
+
+/* What a time under a load has brought. */
+struct outcome {
+    int64_t notices;
+    int64_t waits;
+    int64_t
+        waited_ms; /* while it waited between two rounds, or answered then */
+    int64_t ms;
+};
+
+/*
+ * Peers that ask rate times a second whatever happens (connections 0), or so
+ * many that each ask anew as soon as they are answered, which takes them and
+ * the thread a second / rate for all of them.
+ */
+static struct outcome
+live(struct gather *gather, int64_t *now_us, int rate, int connections, int ms)
+{
+    struct outcome outcome = { 0 };
+    const int64_t began_us = *now_us;
+    int64_t asked = 0;
+    bool waits = false;
+
+    while (*now_us < began_us + ms * INT64_C(1000)) {
+        int64_t before_us = *now_us;
+        int64_t ready;
+
+        if (waits) {
+            *now_us += DELAY_MS * 1000;
+        } else {
+            *now_us += 1000000 / rate;
+        }
+        if (connections == 0) {
+            ready = (*now_us - began_us) * rate / 1000000 - asked;
+        } else {
+            ready = waits ? connections : 1;
+        }
+        if (ready == 0) {
+            continue;
+        }
+        asked += ready;
+        if (waits) {
+            /* They are answered one after the other. */
+            *now_us += connections > 0 ? ready * 1000000 / rate : 0;
+            outcome.waits++;
+            outcome.waited_ms += *now_us - before_us;
+        }
+        waits = gather_round(gather, (int)ready, DELAY_MS,
+                             *now_us / 4000 * 4); /* the clock's tick */
+        outcome.notices += ready;
+    }
+    outcome.waited_ms /= 1000;
+    outcome.ms = ms;
+    return outcome;
+}
+
+/* Peers that wait for nobody: it is on when that spares most of the rounds. */
+static void
+open_peers(void **state)
+{
+    static const struct {
+        int rate;
+        bool on;
+    } rows[] = {
+        { 10, false },   { 500, false },   { 1500, false },
+        { 2500, true },  { 5000, true },   { 10000, true },
+        { 25000, true }, { 40000, false }, { 100000, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct gather gather = { 0 };
+        int64_t now_us = INT64_C(1000000000);
+        struct outcome outcome = live(&gather, &now_us, rows[i].rate, 0, 10000);
+        char name[32];
+
+        snprintf(name, sizeof(name), "%d a second", rows[i].rate);
+        ASSERT_INT(name, outcome.waited_ms > 9 * outcome.ms / 10, rows[i].on);
+        ASSERT_INT(name, outcome.waits > 0, rows[i].on);
+    }
+}
+
+/* Peers that wait for their answers get them as fast as without it. */
+static void
+closed_peers(void **state)
+{
+    static const struct {
+        int rate;
+        int connections;
+    } rows[] = {
+        { 3000, 1 },  { 12000, 1 },  { 25000, 1 },  { 12000, 2 },
+        { 12000, 8 }, { 25000, 16 }, { 30000, 24 }, { 100000, 32 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct gather gather = { 0 };
+        int64_t now_us = INT64_C(1000000000);
+        struct outcome outcome =
+            live(&gather, &now_us, rows[i].rate, rows[i].connections, 200000);
+        char name[48];
+
+        snprintf(name, sizeof(name), "%d a second by %d", rows[i].rate,
+                 rows[i].connections);
+        ASSERT_INT(name, outcome.waited_ms < outcome.ms / 200, true);
+        ASSERT_INT(name,
+                   outcome.notices * 1000 / outcome.ms >
+                       rows[i].rate * INT64_C(99) / 100,
+                   true);
+    }
+}
+
+static void
+load_that_changes(void **state)
+{
+    struct gather gather = { 0 };
+    int64_t now_us = INT64_C(1000000000);
+
+    (void)state;
+    assert_true(live(&gather, &now_us, 5000, 0, 1000).waits > 400);
+    /* Nobody is left to be waited for. */
+    assert_true(live(&gather, &now_us, 100, 0, 5000).waits < 30);
+    assert_true(live(&gather, &now_us, 5000, 0, 1000).waits > 400);
+    /* It grows and falls slowly. */
+    for (int rate = 5000; rate < 20000; rate += 500) {
+        assert_true(live(&gather, &now_us, rate, 0, 100).waits > 40);
+    }
+    for (int rate = 20000; rate > 3000; rate -= 500) {
+        assert_true(live(&gather, &now_us, rate, 0, 100).waits > 40);
+    }
+    /* After failed trials it is on again within a minute. */
+    live(&gather, &now_us, 12000, 1, 300000);
+    live(&gather, &now_us, 5000, 0, 61000);
+    assert_true(live(&gather, &now_us, 5000, 0, 20000).waits > 8000);
+    /* That was no mistake: from now on the next trial is soon. */
+    live(&gather, &now_us, 12000, 1, 50);
+    live(&gather, &now_us, 5000, 0, 1500);
+    assert_true(live(&gather, &now_us, 5000, 0, 1000).waits > 400);
+}
+
+/* It is off where there is nothing more to be gained. */
+static void
+no_gain(void **state)
+{
+    struct gather gather = { 0 };
+    int64_t now_us = INT64_C(1000000000);
+
+    (void)state;
+    /* They come together by themselves. */
+    for (int ms = 0; ms < 1000; ms++) {
+        assert_false(gather_round(&gather, 5, DELAY_MS, ms));
+    }
+    /* Ever fewer, but never by half at once. */
+    gather = (struct gather){ 0 };
+    for (int rate = 5000; rate > 500; rate -= rate / 5) {
+        live(&gather, &now_us, rate, 0, 100);
+        ASSERT_INT("a second", gather.on, rate > 1000);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(open_peers),
+        cmocka_unit_test(closed_peers),
+        cmocka_unit_test(load_that_changes),
+        cmocka_unit_test(no_gain),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
