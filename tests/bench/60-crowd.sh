@@ -67,6 +67,9 @@ for ((round = 1; round <= ROUNDS; round++)); do
     row "not probed" "$round" errors 0
     pace "constant answer" "$round" /constant "$constant"
     pace "probed" "$round" /progress "$DAEMON_PID"
+    reconfigure "gather_delay off;"
+    pace "probed without gather_delay" "$round" /progress "$DAEMON_PID"
+    reconfigure ""
 done
 row "probed" "$ROUNDS" errors "$(wc -l < "$WORK/hold.log")"
 row "not probed" 1 rss_mb "$(calc "$(resident_kilobytes "$DAEMON_PID") / 1024")"
@@ -77,7 +80,8 @@ echo "$UPLOADS uploads in flight, each sends 1 KiB a second; clients/pace.c prob
 echo "$RATE a second for $PROBE_S s, over $PROBE_CONNECTIONS kept connections, nginx with 4 workers. CPU in percent"
 echo "of one core. Latencies count from when a probe was due. A failure is an answer other"
 echo "than \"uploading\", none, or an upload that was closed. \"constant answer\": the same"
-echo "probes, answered by fastcgi-epoll of the probes' table instead of the daemon."
+echo "probes, answered by fastcgi-epoll of the probes' table instead of the daemon: each at"
+echo "once, as the daemon does \"without gather_delay\"."
 echo
 table "uploads are" "CPU of the responder %=daemon" "CPU nginx %=nginx" "probes/s=per_second" \
     "p50 ms=p50_ms" "p99 ms=p99_ms" "daemon MiB=rss_mb" "errors=errors"

@@ -20,27 +20,6 @@ point() {
     load "$1=$2" "$3" "" "$SITE" "$DAEMON_PID" $CONNECTIONS "$URL/progress" held $UPLOADS
 }
 
-reloads() {
-    grep -c 'configuration reloaded' "$SITE/log/upload-progressd.log"
-}
-
-reloaded_since() {
-    [ "$(reloads)" -gt "$1" ]
-}
-
-# The configuration of the site with further directives, by a reload.
-reconfigure() {
-    local before
-
-    before=$(reloads)
-    {
-        cat "$WORK/base.conf"
-        echo "$1"
-    } > "$SITE/upload-progressd.conf"
-    kill -HUP "$DAEMON_PID"
-    wait_until reloaded_since "$before" || fail "the daemon does not take: $1"
-}
-
 # Beside the locations that there are without any.
 default_locations() {
     echo "location = /progress { report_uploads uploads; upload_progress_json_output; }"
@@ -103,7 +82,6 @@ start() {
         SITE_SERVER+=" $(more_location "known$count")"
     done
     bench_site
-    cp "$SITE/upload-progressd.conf" "$WORK/base.conf"
     for count in "${COUNTS[@]}"; do
         say "$count ends are sent"
         more_daemon "known$count" "$MORE_PORT" \

@@ -228,6 +228,28 @@ sink_start() {
     wait_until is_listening "$SINK_PORT"
 }
 
+reloads() {
+    grep -c 'configuration reloaded' "$SITE/log/upload-progressd.log"
+}
+
+reloaded_since() {
+    [ "$(reloads)" -gt "$1" ]
+}
+
+# The configuration of the site with further directives, by a reload.
+reconfigure() {
+    local before
+
+    [ -f "$WORK/base.conf" ] || cp "$SITE/upload-progressd.conf" "$WORK/base.conf"
+    before=$(reloads)
+    {
+        cat "$WORK/base.conf"
+        echo "$1"
+    } > "$SITE/upload-progressd.conf"
+    kill -HUP "$DAEMON_PID"
+    wait_until reloaded_since "$before" || fail "the daemon does not take: $1"
+}
+
 # hold_uploads PORT COUNT PREFIX [BYTES STEP INTERVAL]: uploads that are in
 # flight until the topic ends; what is wrong with them is in $WORK/hold.log.
 hold_uploads() {
