@@ -21,7 +21,8 @@ struct gather {
     int64_t rounds;   /* in it, that found something ready */
     int64_t notices;  /* of all these rounds */
     bool on;
-    int64_t rate;     /* notices a second in the window before */
+    bool trial;       /* on since the window before */
+    int64_t rate;     /* notices a second, before it */
     int64_t on_ms;    /* since when */
     int64_t retry_ms; /* not before that */
     int64_t pause_ms; /* after it has been given up again */

@@ -108,11 +108,16 @@ closed_peers(void **state)
 
         snprintf(name, sizeof(name), "%d a second by %d", rows[i].rate,
                  rows[i].connections);
-        ASSERT_INT(name, outcome.waited_ms < outcome.ms / 200, true);
+        ASSERT_INT(name, outcome.waited_ms < outcome.ms / 100, true);
         ASSERT_INT(name,
                    outcome.notices * 1000 / outcome.ms >
                        rows[i].rate * INT64_C(99) / 100,
                    true);
+        if (rows[i].connections == 1) { /* from the start on */
+            gather = (struct gather){ 0 };
+            outcome = live(&gather, &now_us, rows[i].rate, 1, 5000);
+            ASSERT_INT(name, outcome.waited_ms < outcome.ms * 3 / 100, true);
+        }
     }
 }
 
@@ -139,9 +144,53 @@ load_that_changes(void **state)
     live(&gather, &now_us, 5000, 0, 61000);
     assert_true(live(&gather, &now_us, 5000, 0, 20000).waits > 8000);
     /* That was no mistake: from now on the next trial is soon. */
-    live(&gather, &now_us, 12000, 1, 50);
+    live(&gather, &now_us, 12000, 1, 300);
     live(&gather, &now_us, 5000, 0, 1500);
     assert_true(live(&gather, &now_us, 5000, 0, 1000).waits > 400);
+}
+
+/* Counts rounds of so many notices, every DELAY_MS, or after longer_ms. */
+static bool
+count(struct gather *gather, int64_t *now_ms, int rounds, int notices,
+      int longer_ms)
+{
+    bool waits = false;
+
+    for (int i = 0; i < rounds; i++) {
+        *now_ms += longer_ms > 0 ? longer_ms : DELAY_MS;
+        waits = gather_round(gather, notices, DELAY_MS, *now_ms);
+    }
+    return waits;
+}
+
+/*
+ * Where next to nobody comes in the first moment, it is given up at once, but
+ * not if the thread stood still; later that may be a moment only.
+ */
+static void
+first_moment(void **state)
+{
+    (void)state;
+    for (int settled = 0; settled < 2; settled++) {
+        for (int stood = 0; stood < 2; stood++) {
+            struct gather gather = { 0 };
+            int64_t now_us = INT64_C(1000000000);
+            int64_t now_ms;
+            bool waits;
+
+            for (int ms = 0; ms < 500 && !gather.on; ms++) {
+                live(&gather, &now_us, 5000, 0, 1);
+            }
+            assert_true(gather.on);
+            now_ms = now_us / 1000;
+            if (settled) {
+                assert_true(count(&gather, &now_ms, 320, 10, 0));
+            }
+            waits = stood ? count(&gather, &now_ms, 1, 1, 40)
+                          : count(&gather, &now_ms, 20, 1, 0);
+            ASSERT_INT("goes on", waits, settled || stood);
+        }
+    }
 }
 
 /* It is off where there is nothing more to be gained. */
@@ -156,22 +205,42 @@ no_gain(void **state)
     for (int ms = 0; ms < 1000; ms++) {
         assert_false(gather_round(&gather, 5, DELAY_MS, ms));
     }
-    /* Ever fewer, but never by half at once. */
+    /* Ever fewer, but never by half in a moment. */
     gather = (struct gather){ 0 };
-    for (int rate = 5000; rate > 500; rate -= rate / 5) {
+    live(&gather, &now_us, 5000, 0, 1000);
+    for (int rate = 5000; rate > 500; rate -= rate / 20) {
         live(&gather, &now_us, rate, 0, 100);
-        ASSERT_INT("a second", gather.on, rate > 1000);
+        if (rate > 1100 || rate < 900) {
+            ASSERT_INT("a second", gather.on, rate > 1000);
+        }
     }
+}
+
+/* As a machine that stands still now and then has them come: by fits. */
+static void
+uneven(void **state)
+{
+    struct gather gather = { 0 };
+    int64_t now_us = INT64_C(1000000000);
+    int64_t waited_ms = 0;
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        waited_ms += live(&gather, &now_us, 5000, 0, 60).waited_ms;
+        /* Meanwhile nobody came to ask, nor was there anybody to answer. */
+        now_us += 40000;
+        waited_ms += live(&gather, &now_us, 15000, 0, 20).waited_ms;
+    }
+    ASSERT_INT("on", waited_ms > 60 * 1000, true);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(open_peers),
-        cmocka_unit_test(closed_peers),
-        cmocka_unit_test(load_that_changes),
-        cmocka_unit_test(no_gain),
+        cmocka_unit_test(open_peers),        cmocka_unit_test(closed_peers),
+        cmocka_unit_test(load_that_changes), cmocka_unit_test(first_moment),
+        cmocka_unit_test(no_gain),           cmocka_unit_test(uneven),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
