@@ -2,6 +2,8 @@
 #include "fastcgi_round.h"
 
 #include <fastcgi.h>
+#include <pthread.h>
+#include <stdlib.h>
 
 #include "connection.h"
 #include "fastcgi_records.h"
@@ -25,12 +27,39 @@ struct taken {
     char text_room[PARAMS_ROOM];
 };
 
-/* On the thread that its connections belong to. */
-static _Thread_local struct {
+/* Those of one thread, to which their connections belong. */
+struct round {
     struct taken taken[ROUND_MAX];
     const struct request *requests[ROUND_MAX];
     size_t count;
-} thread_round;
+};
+
+/* Not thread-local as a whole: that would be memory of every thread. */
+static _Thread_local struct round *thread_round;
+static pthread_key_t round_key; /* frees it with its thread */
+static pthread_once_t round_once = PTHREAD_ONCE_INIT;
+
+static void
+make_key(void)
+{
+    if (pthread_key_create(&round_key, free) != 0) {
+        abort();
+    }
+}
+
+static struct round *
+get_round(void)
+{
+    if (thread_round == NULL) {
+        pthread_once(&round_once, make_key);
+        thread_round = calloc(1, sizeof(*thread_round));
+        if (thread_round == NULL ||
+            pthread_setspecific(round_key, thread_round) != 0) {
+            abort(); /* out of memory, as in buffer.h */
+        }
+    }
+    return thread_round;
+}
 
 void
 fastcgi_respond(struct connection *c, const struct fastcgi_scan *scan,
@@ -86,14 +115,14 @@ read_whole(struct taken *t, const uint8_t *data, size_t len)
 bool
 fastcgi_round_take(struct connection *c, const char *data, size_t len)
 {
+    struct round *round = get_round();
     struct taken *t;
 
-    if (thread_round.count == ROUND_MAX ||
-        (thread_round.count > 0 &&
-         thread_round.taken[0].c->server != c->server)) {
+    if (round->count == ROUND_MAX ||
+        (round->count > 0 && round->taken[0].c->server != c->server)) {
         fastcgi_round_end();
     }
-    t = &thread_round.taken[thread_round.count];
+    t = &round->taken[round->count];
     t->c = c;
     t->params = (struct buffer)BUFFER_IN(t->params_room);
     t->text = (struct buffer)BUFFER_IN(t->text_room);
@@ -102,7 +131,7 @@ fastcgi_round_take(struct connection *c, const char *data, size_t len)
         buffer_release(&t->params);
         return false;
     }
-    thread_round.requests[thread_round.count++] = &t->request;
+    round->requests[round->count++] = &t->request;
     return true;
 }
 
@@ -122,21 +151,23 @@ answer(struct taken *t)
 void
 fastcgi_round_end(void)
 {
-    size_t count = thread_round.count;
+    struct round *round = thread_round;
     const struct handler *handler;
+    size_t count;
     bool together;
 
-    if (count == 0) {
+    if (round == NULL || round->count == 0) {
         return;
     }
-    thread_round.count = 0;
-    handler = &thread_round.taken[0].c->server->options.handler;
+    count = round->count;
+    round->count = 0;
+    handler = &round->taken[0].c->server->options.handler;
     together = count > 1 && handler->together != NULL;
     if (together) {
-        handler->together(handler->context, thread_round.requests, count);
+        handler->together(handler->context, round->requests, count);
     }
     for (size_t i = 0; i < count; i++) {
-        answer(&thread_round.taken[i]);
+        answer(&round->taken[i]);
     }
     if (together) {
         handler->together(handler->context, NULL, 0);
