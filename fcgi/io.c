@@ -60,7 +60,7 @@ wait_once(int epoll_fd, int timeout_ms)
     if (current_loop->io->end_round != NULL) {
         current_loop->io->end_round();
     }
-    return count;
+    return count > 0 ? count : 0; /* a signal ends the wait, too */
 }
 
 /* A set without a thread of its own has something to tell. */
