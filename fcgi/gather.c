@@ -25,8 +25,8 @@ switch_on(struct gather *g, int64_t now_ms)
     g->on_ms = now_ms;
 }
 
-/* Soon after the start: far fewer come, and not because this thread stood
- * still. */
+/* In the first moment far fewer come, though this thread did not stand still.
+ */
 static bool
 has_failed(const struct gather *g, int delay_ms, int64_t elapsed_ms)
 {

@@ -316,6 +316,7 @@ socket_gauge_read(struct upload_socket *socket, int64_t *read_bytes)
     enum socket_answer answer = SOCKET_UNKNOWN;
 
     if (is_foreseen(socket, read_bytes)) {
+        log_pace_well(&pace, io_coarse_ms());
         return SOCKET_OPEN;
     }
     netlink = thread_netlink();

@@ -9,8 +9,7 @@ enum { DELAY_MS = 2 };
 struct outcome {
     int64_t notices;
     int64_t waits;
-    int64_t
-        waited_ms; /* while it waited between two rounds, or answered then */
+    int64_t waited_ms; /* with answering what had come meanwhile */
     int64_t ms;
 };
 

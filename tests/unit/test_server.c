@@ -429,6 +429,18 @@ peer_that_ends_with_its_request(void **state)
     teardown(&f);
 }
 
+/* With peers that have been answered once. */
+static void
+setup_peers(struct fixture *f, unsigned threads, int *fds)
+{
+    setup(f, threads);
+    answer_bytes = 10;
+    for (int i = 0; i < PEERS; i++) {
+        fds[i] = open_peer(f);
+        talk_fastcgi(fds[i]);
+    }
+}
+
 /* The requests that are there at once are known before the first is answered.
  */
 static void
@@ -439,12 +451,7 @@ rounds(void **state)
     int fds[PEERS];
 
     (void)state;
-    setup(&f, 1);
-    answer_bytes = 10;
-    for (int i = 0; i < PEERS; i++) {
-        fds[i] = open_peer(&f);
-        talk_fastcgi(fds[i]);
-    }
+    setup_peers(&f, 1, fds);
     for (size_t row = 0; row < COUNT(counts); row++) {
         size_t sum = 0;
 
@@ -499,12 +506,7 @@ rounds_with_others(void **state)
     int fds[PEERS];
 
     (void)state;
-    setup(&f, 2);
-    answer_bytes = 10;
-    for (int i = 0; i < PEERS; i++) {
-        fds[i] = open_peer(&f);
-        talk_fastcgi(fds[i]);
-    }
+    setup_peers(&f, 2, fds);
     io_stop(f.io);
     for (int i = 0; i < PEERS; i++) {
         ask(fds[i], FASTCGI_REQUEST,
@@ -546,12 +548,7 @@ gathers(void **state)
     int fds[PEERS];
 
     (void)state;
-    setup(&f, 1);
-    answer_bytes = 10;
-    for (int i = 0; i < PEERS; i++) {
-        fds[i] = open_peer(&f);
-        talk_fastcgi(fds[i]);
-    }
+    setup_peers(&f, 1, fds);
     io_stop(f.io);
     memset(&told, 0, sizeof(told));
     io_gather(f.io, 5);

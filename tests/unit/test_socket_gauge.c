@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 
+#include "io.h"
+#include "probe.h"
 #include "socket_gauge.h"
 
 enum { MANY = 40, AT_ONCE = 32 };
@@ -197,6 +199,78 @@ failures(void **state)
     close_many(5);
 }
 
+static struct request
+probe_of(const char *query)
+{
+    struct request request;
+
+    request_init(&request);
+    assert_int_equal(request_add(&request, "DOCUMENT_URI", "/progress"), 0);
+    assert_int_equal(request_add(&request, "QUERY_STRING", query), 0);
+    return request;
+}
+
+/* Probes that are answered together have the kernel asked once. */
+static void
+probes(void **state)
+{
+    static const char *const queries[] = { "X-Progress-ID=a", "X-Progress-ID=b",
+                                           "X-Progress-ID=nobody",
+                                           "X-Progress-ID=c" };
+    struct uploads_options options = { .check_interval_ms = 1000,
+                                       .inactive_timeout_ms = 1000,
+                                       .gauges[GAUGE_SOCKET] = true,
+                                       .ttl_ms = { 1000 },
+                                       .wall_offset_ms = 1,
+                                       .clock_ms = still_clock };
+    char *message = NULL;
+    const char *wrong = NULL;
+    struct config *config = config_load(NULL, NULL, &message);
+    struct sidecar sidecar = { .config = config, .store = store_new(&wrong) };
+    struct request requests[COUNT(queries)];
+    const struct request *all[COUNT(queries)];
+
+    (void)state;
+    assert_non_null(sidecar.config);
+    assert_non_null(sidecar.store);
+    assert_int_equal(store_zone_set(sidecar.store, "uploads", 1 << 20), 0);
+    sidecar.uploads = uploads_new(sidecar.store, &options);
+    for (int i = 0; i < 3; i++) {
+        struct event event;
+
+        connect_both(&connections[i]);
+        event = start_of(&connections[i], HEADER, false);
+        event.id[0] = (char)('a' + i);
+        event.id[1] = '\0';
+        event.attempt[0] = (uint8_t)(i + 1);
+        uploads_event(sidecar.uploads, &event, io_now_ms() - 1000);
+        transfer(&connections[i], 10);
+    }
+    for (size_t i = 0; i < COUNT(queries); i++) {
+        requests[i] = probe_of(queries[i]);
+        all[i] = &requests[i];
+    }
+    sidecar_together(&sidecar, all, COUNT(queries));
+    sends = 0;
+    for (size_t i = 0; i < COUNT(queries); i++) {
+        struct response response = { .status = 200 };
+
+        sidecar_respond(&sidecar, all[i], &response);
+        ASSERT_INT(queries[i],
+                   memmem(response.body.data, response.body.len,
+                          "\"received\" : 10,", 16) != NULL,
+                   i != 2);
+        buffer_release(&response.header);
+        buffer_release(&response.body);
+    }
+    ASSERT_INT("messages", sends, 1);
+    sidecar_together(&sidecar, NULL, 0);
+    close_many(3);
+    uploads_free(sidecar.uploads);
+    store_free(sidecar.store);
+    config_free(config);
+}
+
 int
 main(void)
 {
@@ -205,6 +279,7 @@ main(void)
         cmocka_unit_test(told_once),
         cmocka_unit_test(gone),
         cmocka_unit_test(failures),
+        cmocka_unit_test(probes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
