@@ -21,7 +21,7 @@ struct io_loop {
     int epoll_fd;
     atomic_uint source_count;
     struct io_loop *host; /* whose thread looks after this set, or NULL */
-    struct gather gather; /* the thread's */
+    struct gather_share gathered;
     pthread_t thread;
 };
 
@@ -30,6 +30,7 @@ struct io {
     atomic_bool stopping;
     void (*end_round)(void);
     int gather_delay_ms; /* 0: never */
+    struct gather gather;
     struct io_loop timers;
     bool timers_running;
     struct io_loop **loops; /* one is there from the start; none ever goes */
@@ -83,8 +84,8 @@ run(void *argument)
     while (!atomic_load(&loop->io->stopping)) {
         int count = wait_once(loop->epoll_fd, -1);
 
-        if (delay_ms > 0 &&
-            gather_round(&loop->gather, count, delay_ms, io_coarse_ms())) {
+        if (delay_ms > 0 && gather_round(&loop->io->gather, &loop->gathered,
+                                         count, io_coarse_ms())) {
             nanosleep(&delay, NULL);
         }
     }
@@ -235,6 +236,7 @@ io_start(struct io *io, unsigned thread_count)
         errno = EINVAL;
         return -1;
     }
+    gather_init(&io->gather, io->gather_delay_ms, thread_count);
     /* What the last stop has left. */
     if (read(io->stop_fd, &stops, sizeof(stops)) < 0 && errno != EAGAIN) {
         return -1;
