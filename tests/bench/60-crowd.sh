@@ -7,7 +7,7 @@
 # them, but not evenly.
 limit=$(($(ulimit -n) - 1000))
 UPLOADS=${UPLOADS:-$((limit < 10000 ? limit : 10000))}
-PROBE_S=${PROBE_S:-5}
+PROBE_S=${PROBE_S:-10}
 RATE=${RATE:-$UPLOADS}
 PROBE_CONNECTIONS=256
 
@@ -37,9 +37,14 @@ watch() {
 
 SITE_WORKERS=4
 SITE_LOCATION="client_body_timeout 1h;"
-BENCH_HTTP="upstream constant { server unix:$WORK/constant.sock; keepalive 16; }"
-SITE_SERVER="location = /constant { access_log off; include upload-progress/probe-params.conf;
-    fastcgi_pass constant; }"
+BENCH_HTTP= SITE_SERVER=
+for name in constant waiting; do
+    BENCH_HTTP+="upstream $name { server unix:$WORK/$name.sock; keepalive 16; }
+"
+    SITE_SERVER+="location = /$name { access_log off; include upload-progress/probe-params.conf;
+    fastcgi_pass $name; }
+"
+done
 bench_site
 say "$UPLOADS uploads begin"
 # Larger than nginx's buffer, so that each has a file; each moves once a second.
@@ -50,7 +55,10 @@ curl -sS -i "$URL/progress?X-Progress-ID=crowd-0" |
     sed -e '1,/^\r$/{/^HTTP\|^Server:\|^Date:\|^Connection:/d}' > "$WORK/answer"
 background "$TOOLS/constant" fastcgi "unix:$WORK/constant.sock" "$WORK/answer"
 constant=$STARTED
+background "$TOOLS/constant" fastcgi "unix:$WORK/waiting.sock" "$WORK/answer" 2
+waiting=$STARTED
 wait_until test -S "$WORK/constant.sock"
+wait_until test -S "$WORK/waiting.sock"
 
 # pace CASE ROUND URI RESPONDER
 pace() {
@@ -66,6 +74,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
     RESPONDER=$DAEMON_PID watch "not probed" "$round" sleep "$PROBE_S"
     row "not probed" "$round" errors 0
     pace "constant answer" "$round" /constant "$constant"
+    pace "constant answer, every 2 ms" "$round" /waiting "$waiting"
     pace "probed" "$round" /progress "$DAEMON_PID"
     reconfigure "gather_delay off;"
     pace "probed without gather_delay" "$round" /progress "$DAEMON_PID"
@@ -81,7 +90,8 @@ echo "$RATE a second for $PROBE_S s, over $PROBE_CONNECTIONS kept connections, n
 echo "of one core. Latencies count from when a probe was due. A failure is an answer other"
 echo "than \"uploading\", none, or an upload that was closed. \"constant answer\": the same"
 echo "probes, answered by fastcgi-epoll of the probes' table instead of the daemon: each at"
-echo "once, as the daemon does \"without gather_delay\"."
+echo "once, as the daemon does \"without gather_delay\", or those of 2 ms together, as it does"
+echo "otherwise."
 echo
 table "uploads are" "CPU of the responder %=daemon" "CPU nginx %=nginx" "probes/s=per_second" \
     "p50 ms=p50_ms" "p99 ms=p99_ms" "daemon MiB=rss_mb" "errors=errors"

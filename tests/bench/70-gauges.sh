@@ -8,6 +8,7 @@ COUNT=${COUNT:-$((limit < 10000 ? limit : 10000))}
 declare -A NAMES=(
     [sock_diag]="socket: sock_diag"
     [socket_gauge]="socket: gauge"
+    [socket_gauge_together]="socket: gauge (16 together)"
     [fstat]="spool: fstat"
     [spool_gauge_named]="spool: gauge (file known by its name)"
     [spool_gauge_marked]="spool: gauge (file marked)"
@@ -21,7 +22,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
     client "$WORK/gauges" "$TOOLS/gauges" "$COUNT" "$WORK/files" ||
         fail "gauges: $(cat "$WORK/gauges")"
     wrong=$(sed -n 's/.*wrong=\([0-9]*\).*/\1/p' "$WORK/gauges")
-    for name in sock_diag socket_gauge fstat spool_gauge_held spool_gauge_marked \
+    for name in sock_diag socket_gauge socket_gauge_together fstat spool_gauge_held spool_gauge_marked \
         spool_gauge_named spool_gauge_find; do
         us=$(sed -n "s/^\(.* \)\?$name=\([0-9.]*\) .*/\2/p" "$WORK/gauges")
         row "${NAMES[$name]}" "$round" us "$us"
@@ -32,7 +33,8 @@ done
 echo "## Live byte counts"
 echo
 echo "One measurement with $COUNT connections and as many temporary files open, by the"
-echo "daemon's gauges and by the least that can do; in microseconds. The daemon holds a file"
+echo "daemon's gauges and by the least that can do; in microseconds. 16 together is how"
+echo "probes are answered that come within gather_delay. The daemon holds a file"
 echo "open as long as it has descriptors to spare, see worker_connections, and marks the"
 echo "others at its first look; where a file system does not tell when a file was made,"
 echo "their names tell them. The first time the file is looked for among all $COUNT"

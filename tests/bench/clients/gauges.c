@@ -37,6 +37,7 @@ enum {
     FINDS = 20,
     OWN_FILES = 100,
     HELD = 1000,
+    TOGETHER = 16,
     STEP = 7919 /* through all, in no order; a prime */
 };
 
@@ -216,6 +217,22 @@ read_socket(long i)
         socket_gauge_read(&sockets[i], &bytes) != SOCKET_OPEN || bytes != 0;
 }
 
+/* As for probes that are answered together; beginning with i, every STEP. */
+static void
+read_together(long i)
+{
+    static int left;
+
+    if (left == 0) {
+        socket_gauge_foreseen();
+        for (left = 0; left < TOGETHER; left++) {
+            socket_gauge_foresee(&sockets[(i + left * STEP) % count]);
+        }
+    }
+    left--;
+    read_socket(i);
+}
+
 static void
 read_diag(long i)
 {
@@ -345,6 +362,8 @@ main(int argc, char **argv)
     find_all();
     measure("sock_diag", read_diag, count);
     measure("socket_gauge", read_socket, count);
+    measure("socket_gauge_together", read_together, count);
+    socket_gauge_foreseen();
     measure("fstat", read_fstat, count);
     measure("spool_gauge_named", read_spool, count);
     mark_all();

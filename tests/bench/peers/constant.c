@@ -1,9 +1,11 @@
 /*
  * The least that a responder can do, to measure others by:
  *
- *   constant fastcgi|scgi unix:PATH FILE   answers every request with FILE, the
- *                                          headers and body of a CGI program
- *   constant http PORT                     reads bodies, and answers "ok"
+ *   constant fastcgi|scgi unix:PATH FILE [MS]  answers every request with FILE,
+ *                                              the headers and body of a CGI
+ *                                              program; each thread looks for
+ *                                              requests every so often only
+ *   constant http PORT                         reads bodies, and answers "ok"
  *
  * Two threads, each with an epoll set of its own. A request costs epoll_wait(),
  * read() and write(), and where connections are not kept accept() and close().
@@ -20,6 +22,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "peer.h"
@@ -36,6 +39,7 @@ static const struct protocol *protocol;
 static char answer[ANSWER_MAX - FRAMING];
 static size_t answer_len;
 static int listener;
+static struct timespec delay; /* before each look */
 
 void
 peer_consume(struct peer *p, size_t len)
@@ -143,7 +147,12 @@ run(void *unused)
 
     epoll_ctl(set, EPOLL_CTL_ADD, listener, &events[0]);
     for (;;) {
-        int count = epoll_wait(set, events, EVENTS, -1);
+        int count;
+
+        if (delay.tv_nsec > 0) {
+            nanosleep(&delay, NULL);
+        }
+        count = epoll_wait(set, events, EVENTS, -1);
 
         for (int i = 0; i < count; i++) {
             struct peer *p = events[i].data.ptr;
@@ -215,12 +224,15 @@ main(int argc, char **argv)
         }
     }
     if (protocol == NULL || (argc < 4 && protocol != &http_protocol)) {
-        fprintf(stderr, "usage: constant fastcgi|scgi unix:PATH FILE\n"
+        fprintf(stderr, "usage: constant fastcgi|scgi unix:PATH FILE [MS]\n"
                         "       constant http PORT\n");
         return 2;
     }
     if (argc > 3) {
         read_answer(argv[3]);
+    }
+    if (argc > 4) {
+        delay.tv_nsec = atol(argv[4]) * 1000000;
     }
     signal(SIGPIPE, SIG_IGN);
     listener = listen_on(argv[2]);
