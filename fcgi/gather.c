@@ -8,14 +8,15 @@ enum {
     ON_MS = 512,      /* a busy machine is uneven */
     TURN_MIN_MS = 32, /* a few ticks of the coarse clock */
     TURN_DELAYS = 16,
-    TURNS_MAX = 16,      /* of a trial, each with and without waiting */
+    TURNS_MAX = 8,       /* of a trial, each with and without waiting */
     TRIAL_TURNS = 128,   /* where notices stop again and again */
     STILL_MS = 20,       /* longer: the machine stood still, or the peers */
+    SETTLE_MS = 6,       /* behind a wait, for what came before the turn */
     BACKLOG_MS = 16,     /* for what has come meanwhile */
     EACH_MIN = 4,        /* notices in a delay that are worth the wait */
     EACH_MAX = 64,       /* where there are more, they come together anyway */
     AGAIN_MS = 16000,    /* from a trial that went well to the next */
-    PAUSE_MIN_MS = 1000, /* between two trials that fail */
+    PAUSE_MIN_MS = 2000, /* between two trials that fail */
     PAUSE_MAX_MS = 60000,
 };
 
@@ -113,8 +114,8 @@ is_slower(const struct gather *g)
     int64_t tried = rate_of(&g->tried);
     int64_t beside = rate_of(&g->beside);
 
-    return tried < beside / 4 || (g->turns > 1 && tried < beside / 2) ||
-           (g->turns >= TURNS_MAX && tried < beside * 3 / 4);
+    return tried < beside / 2 || (g->turns > 1 && tried < beside * 3 / 4) ||
+           (g->turns >= TURNS_MAX && tried < beside * 7 / 8);
 }
 
 /* After one turn of waiting, or one without it. */
@@ -193,6 +194,9 @@ decide(struct gather *g, int64_t now_ms)
         break;
     }
     g->began_ms = now_ms;
+    if (g->state == GATHER_TRIAL) {
+        g->began_ms += g->delay_ms + SETTLE_MS;
+    }
     g->count = (struct gather_count){ 0 };
 }
 

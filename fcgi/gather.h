@@ -6,11 +6,11 @@
  *
  * A wait is worth it where so many more come meanwhile. Not so where they come
  * from peers that wait for the answers: these then come more slowly. A trial
- * tells: a second of waiting and not waiting by turns, so that what else makes
- * a load uneven is in both. It is over at once where the difference is plain,
- * and the next is after a second, two, and so on; after one that went well
- * there is another now and then. All threads are counted together, as their
- * shares of the load change from moment to moment.
+ * tells: half a second of waiting and not waiting by turns, so that what else
+ * makes a load uneven is in both. It is over at once where the difference is
+ * plain, and the next is after two seconds, four, and so on; after one that
+ * went well there is another now and then. All threads are counted together, as
+ * their shares of the load change from moment to moment.
  *
  * Thread-safe but for gather_init(), and but for struct gather_share, of which
  * each thread has its own.

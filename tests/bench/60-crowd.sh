@@ -74,7 +74,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
     RESPONDER=$DAEMON_PID watch "not probed" "$round" sleep "$PROBE_S"
     row "not probed" "$round" errors 0
     pace "constant answer" "$round" /constant "$constant"
-    pace "constant answer, every 2 ms" "$round" /waiting "$waiting"
+    pace "constant answer every 2 ms" "$round" /waiting "$waiting"
     pace "probed" "$round" /progress "$DAEMON_PID"
     reconfigure "gather_delay off;"
     pace "probed without gather_delay" "$round" /progress "$DAEMON_PID"
@@ -91,7 +91,7 @@ echo "of one core. Latencies count from when a probe was due. A failure is an an
 echo "than \"uploading\", none, or an upload that was closed. \"constant answer\": the same"
 echo "probes, answered by fastcgi-epoll of the probes' table instead of the daemon: each at"
 echo "once, as the daemon does \"without gather_delay\", or those of 2 ms together, as it does"
-echo "otherwise."
+echo "otherwise (\"every 2 ms\")."
 echo
 table "uploads are" "CPU of the responder %=daemon" "CPU nginx %=nginx" "probes/s=per_second" \
     "p50 ms=p50_ms" "p99 ms=p99_ms" "daemon MiB=rss_mb" "errors=errors"

@@ -174,7 +174,7 @@ closed_peers(void **state)
         { 1, 1, 200 }, { 1, 1, 60 }, { 1, 1, 40 },  { 1, 2, 80 },
         { 1, 8, 80 },  { 1, 8, 40 }, { 1, 24, 40 }, { 2, 1, 200 },
         { 2, 2, 100 }, { 2, 8, 60 }, { 2, 16, 60 }, { 4, 8, 60 },
-        { 1, 5, 400 }, { 4, 1, 80 }, { 1, 50, 60 },
+        { 1, 5, 400 }, { 4, 1, 80 },
     };
 
     (void)state;
@@ -190,7 +190,7 @@ closed_peers(void **state)
 
         snprintf(name, sizeof(name), "%u times %d, %d us", rows[i].threads,
                  rows[i].connections, rows[i].answer_us);
-        ASSERT_INT(name, first.answered / 5 > best * 90 / 100, true);
+        ASSERT_INT(name, first.answered / 5 > best * 96 / 100, true);
         if (rows[i].connections == 1) { /* one turn of each of 3 trials */
             ASSERT_INT(name, first.waits < 60 * rows[i].threads, true);
         }
@@ -204,6 +204,10 @@ load_that_changes(void **state)
     const struct load open = { .rate = 10000 };
     const struct load closed = { .connections = 1, .answer_us = 80 };
     const struct load many = { .connections = 12, .answer_us = 60 };
+    static const struct {
+        int connections;
+        int turns;
+    } others[] = { { 4, 1 }, { 60, 2 }, { 133, 8 } };
     struct scene scene = begin(2, DELAY_MS);
     struct outcome outcome;
 
@@ -212,7 +216,7 @@ load_that_changes(void **state)
     assert_int_equal(scene.gather.state, GATHER_ON);
     /* Nobody is left to be waited for. */
     outcome = live(&scene, (struct load){ .rate = 100 }, 5000);
-    assert_true(outcome.waits < 100);
+    assert_true(outcome.waits < 200); /* of 500 */
     live(&scene, open, 2000);
     assert_int_equal(scene.gather.state, GATHER_ON);
     /* It grows and falls slowly. */
@@ -235,14 +239,15 @@ load_that_changes(void **state)
     live(&scene, many, 20000);
     outcome = live(&scene, many, 10000);
     assert_true(outcome.answered / 10 > 2 * 1000000 / 60 * 95 / 100);
-    /* Fewer, or more: at once. */
-    for (int connections = 4; connections <= 60; connections += 56) {
-        const struct load other = { .connections = connections,
+    /* Fewer, or more: the less waiting costs them, the more turns it takes. */
+    for (size_t i = 0; i < COUNT(others); i++) {
+        const struct load other = { .connections = others[i].connections,
                                     .answer_us = 60 };
 
-        live(&scene, open, 62000);
+        live(&scene, (struct load){ .rate = 8000 }, 62000);
         assert_int_equal(scene.gather.state, GATHER_ON);
         live(&scene, other, 2000);
+        assert_int_equal(scene.gather.turns, others[i].turns);
         outcome = live(&scene, other, 2000);
         assert_true(outcome.answered / 2 > 2 * 1000000 / 60 * 85 / 100);
     }
