@@ -37,7 +37,8 @@ watch() {
 
 SITE_WORKERS=4
 SITE_LOCATION="client_body_timeout 1h;"
-BENCH_HTTP= SITE_SERVER=
+BENCH_HTTP=''
+SITE_SERVER=''
 for name in constant waiting; do
     BENCH_HTTP+="upstream $name { server unix:$WORK/$name.sock; keepalive 16; }
 "
