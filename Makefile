@@ -11,6 +11,20 @@
 
 VERSION = 0.1.0
 
+# As many recipes at a time as there are processors, unless -j tells another
+# number. Scripts that call make find no jobs of this one.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+# Goals that only build go together; others have an order ("make clean all").
+BUILD_GOALS = all unit-tests fuzz-targets bench-tools
+ifneq ($(filter-out $(BUILD_GOALS),$(MAKECMDGOALS)),)
+ifneq ($(word 2,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+endif
+SCRIPT = env -u MAKEFLAGS -u MFLAGS
+
 PREFIX     = /usr/local
 SBINDIR    = $(PREFIX)/sbin
 SNIPPETDIR = /etc/nginx/upload-progress
@@ -158,10 +172,13 @@ $(BUILD)/tests/bench/%: tests/bench/clients/%.c
 dependencies-run dependencies-test dependencies-fuzz dependencies-lint dependencies-valgrind dependencies-bench: dependencies-%:
 	packaging/dependencies $*
 
+# Packages are installed by one at a time.
+dependencies-valgrind: | dependencies-test
+
 # Sub-makes, so that what was just installed is seen.
 run: dependencies-run
 	$(MAKE) all
-	BUILD=$(BUILD) packaging/try-out
+	$(SCRIPT) BUILD=$(BUILD) packaging/try-out
 
 # Of the tests without sanitizers a part is run with each of them, too.
 ifeq ($(SAN)$(TESTS),)
@@ -174,7 +191,7 @@ test: dependencies-test $(OTHER_BUILDS:build-%=test-build-%)
 ifneq ($(OTHER_BUILDS),)
 	$(MAKE) $(FUZZ_FLAGS) fuzz-targets
 endif
-	BUILD=$(BUILD) SAN=$(SAN) BUILDS='$(OTHER_BUILDS)' \
+	$(SCRIPT) BUILD=$(BUILD) SAN=$(SAN) BUILDS='$(OTHER_BUILDS)' \
 		VALGRIND='$(if $(OTHER_BUILDS),$(VALGRIND))' tests/run $(TESTS)
 
 test-build-%: dependencies-test
@@ -202,13 +219,13 @@ VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full \
 	--suppressions=$(CURDIR)/tests/valgrind.supp
 valgrind: dependencies-test dependencies-valgrind
 	$(MAKE) all
-	BUILD=$(BUILD) SECONDS_MAX=60 DAEMON_WRAPPER='$(VALGRIND)' tests/run $(VALGRIND_TESTS)
+	$(SCRIPT) BUILD=$(BUILD) SECONDS_MAX=60 DAEMON_WRAPPER='$(VALGRIND)' tests/run $(VALGRIND_TESTS)
 
 bench-tools: $(BENCH_TOOLS)
 
 bench: dependencies-bench
 	$(MAKE) all bench-tools
-	BUILD=$(BUILD) tests/bench/run $(BENCH)
+	$(SCRIPT) BUILD=$(BUILD) tests/bench/run $(BENCH)
 
 lint: dependencies-lint
 	CC='$(CC)' tests/lint
