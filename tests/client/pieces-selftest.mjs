@@ -197,7 +197,7 @@ async function watchOne(lie, { low = false, file = randomBytes(TOTAL), oracleFil
     relay = await Relay.listen({ rate: 1 << 20, target: { host: '127.0.0.1', port: server.address().port } });
     oracle = new Oracle({ relay, protocol: 'range', file: oracleFile });
     const watch = new Watch({ url: `http://127.0.0.1:${server.address().port}`, id: 'one', oracle,
-        upload: () => oracle.upload(), graceMs: 20, mustResume: true, finalMs: 400 });
+        upload: () => oracle.upload(), graceMs: 20, formMs: 20, mustResume: true, finalMs: 400 });
     const watching = watch.run();
     let cut = false;
 

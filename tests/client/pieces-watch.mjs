@@ -28,9 +28,13 @@ export class Watch {
     // graceMs: how long nginx's word of a request's end may be on its way.
     // missingEnd: 1 where the ranges' ends are their last byte, 0 where they are the
     // byte after it. mustResume: a resumed_from is due after an interruption.
-    // finalMs: how long "done" may take in the end.
-    constructor({ url, id, upload, oracle, graceMs = 250, missingEnd = 0, mustResume = false, finalMs = 15000 }) {
-        Object.assign(this, { url, id, upload, oracle, graceMs, missingEnd, mustResume, finalMs });
+    // finalMs: how long "done" may take in the end. formMs: until a form's fields are
+    // read, which is when nginx has written its beginning: half a second on a quiet
+    // machine, as docs/pieces.md says.
+    constructor({
+        url, id, upload, oracle, graceMs = 250, formMs = 1000, missingEnd = 0, mustResume = false, finalMs = 15000,
+    }) {
+        Object.assign(this, { url, id, upload, oracle, graceMs, formMs, missingEnd, mustResume, finalMs });
         this.agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
         this.faults = [];
         this.counts = new Map();
@@ -177,7 +181,7 @@ export class Watch {
         const { pieces } = answer;
 
         // Of a form it is not known before its fields have been read.
-        if (pieces === null && answer.size === null && answer.elapsed * 1000 < this.graceMs) {
+        if (pieces === null && answer.size === null && answer.elapsed * 1000 < this.formMs) {
             return;
         }
         if (!pieces || typeof pieces !== 'object') {
