@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ enum {
     TICK_MS = 250,
     DRAIN_MS = 500,   /* for requests that have begun */
     ALIVE_MS = 10000, /* a tick that is so late has not come */
+    THREADS_PER_PROCESSOR = 2,
 };
 
 struct daemon {
@@ -47,6 +49,7 @@ struct daemon {
     struct io_timer timer;
     bool started;
     bool followed;          /* the sockets of uploads, as configured now */
+    unsigned told_threads;  /* of a configuration that wants too many */
     atomic_llong ticked_ms; /* when the timer was served last */
 };
 
@@ -316,6 +319,39 @@ follow_sockets(struct daemon *daemon)
     daemon->followed = true;
 }
 
+/*
+ * Where there are many more threads than processors, hardly two requests come
+ * to the same one, and each costs a wake-up of its own.
+ */
+static unsigned
+io_thread_count(const struct config *config)
+{
+    const unsigned wanted = (unsigned)config->worker_threads;
+    unsigned most;
+    cpu_set_t processors;
+
+    if (sched_getaffinity(0, sizeof(processors), &processors) < 0) {
+        return wanted; /* more than there is room for in the set */
+    }
+    most = THREADS_PER_PROCESSOR * (unsigned)CPU_COUNT(&processors);
+    return wanted < most ? wanted : most;
+}
+
+static int
+start_io(struct daemon *daemon)
+{
+    const unsigned wanted = (unsigned)daemon->config->worker_threads;
+    const unsigned count = io_thread_count(daemon->config);
+
+    if (count < wanted && wanted != daemon->told_threads) {
+        daemon->told_threads = wanted;
+        log_write(LOG_NOTICE,
+                  "worker_threads %u: %u are started, %d for each processor",
+                  wanted, count, THREADS_PER_PROCESSOR);
+    }
+    return io_start(daemon->io, count);
+}
+
 int
 daemon_start(struct daemon *daemon)
 {
@@ -326,8 +362,7 @@ daemon_start(struct daemon *daemon)
     atomic_store(&daemon->ticked_ms, io_now_ms());
     server_resume(daemon->server);
     io_gather(daemon->io, (int)daemon->config->gather_delay_ms);
-    if (syslog_server_start(daemon->syslog) < 0 ||
-        io_start(daemon->io, (unsigned)daemon->config->worker_threads) < 0) {
+    if (syslog_server_start(daemon->syslog) < 0 || start_io(daemon) < 0) {
         log_write(LOG_EMERG, "the threads cannot be started: %m");
         return -1;
     }

@@ -123,7 +123,7 @@ send() {
         -e 's|^upload_progress uploads 16m|upload_progress uploads 32k|' \
         -e 's|^upload_progress other.*||' "$SITE/upload-progressd.conf"
     cat >> "$SITE/upload-progressd.conf" <<CONF
-worker_threads 5;
+worker_threads 3;
 upload_progress new 1m;
 listen 127.0.0.1:$DEAD_PORT fastcgi;
 location = /progress { report_uploads uploads; upload_progress_xml_output; }
@@ -133,8 +133,8 @@ CONF
     [ "$(cat "$SITE/run/second.pid")" = "$DAEMON_PID" ]
     [ ! -e "$SITE/run/upload-progressd.pid" ]
     is_listening "$DEAD_PORT"
-    # Five instead of two.
-    [ "$(thread_count)" -eq $((threads + 3)) ]
+    # Three instead of two, where there are processors for them.
+    [ "$(thread_count)" -eq $((threads + ($(nproc) > 1))) ]
     touch "$SITE/run/upload-progressd.pid" # the snippets of this site look for it
     [[ $(probe one) == '<upload><state>done</state>'* ]]
     grep -q 'zone "other" is gone' "$SITE/log/second.log"
@@ -152,6 +152,32 @@ not() {
 
 thread_count() {
     find "/proc/$DAEMON_PID/task" -mindepth 1 -maxdepth 1 | wc -l
+}
+
+threads_are() {
+    [ "$(thread_count)" -eq "$1" ]
+}
+
+@test "two threads for each processor at most" {
+    # On the first one that this shell may use.
+    processor=$(taskset -cp $$ | sed 's/.*: \([0-9]*\).*/\1/')
+    DAEMON_WRAPPER="taskset -c $processor ${DAEMON_WRAPPER:-}"
+    DAEMON_CONF="worker_threads 1;"
+    site_start
+    threads=$(thread_count)
+    sed -i 's/^worker_threads 1;/worker_threads 2;/' "$SITE/upload-progressd.conf"
+    signal HUP 'configuration reloaded'
+    wait_until threads_are $((threads + 1))
+    run ! grep -q 'worker_threads' "$SITE/log/upload-progressd.log"
+    sed -i 's/^worker_threads 2;/worker_threads 200;/' "$SITE/upload-progressd.conf"
+    for _ in once again; do
+        signal HUP 'configuration reloaded'
+        wait_until threads_are $((threads + 1))
+    done
+    wait_until said_more 'notice.*worker_threads 200: 2 are started, 2 for each processor' 0
+    [ "$(grep -c 'worker_threads' "$SITE/log/upload-progressd.log")" -eq 1 ]
+    send one 300000
+    state_is one done
 }
 
 @test "USR2: a program that does not take the configuration replaces nothing" {
