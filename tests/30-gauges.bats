@@ -43,6 +43,13 @@ detail() {
     upload --expect-gauges=spool --expect-status=200
 }
 
+@test "the spool gauge finds the file of each upload that begins with its bytes" {
+    start spool
+    # nginx tells of the start and of the file at once: two threads hear of them.
+    run -0 node "$CLIENT/at-once.mjs" "$URL" 100 spool
+    [ "${lines[-1]}" = "100 uploads, 0 not counted by spool" ]
+}
+
 @test "the socket gauge alone" {
     start socket
     upload --expect-gauges=socket --expect-status=200

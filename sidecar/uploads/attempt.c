@@ -1,13 +1,13 @@
 /* One attempt: what an event, a reading or a conclusion makes of its row. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "destroyed_sockets.h"
 #include "log.h"
 #include "socket_gauge.h"
 #include "transitions.h"
 #include "uploads_internal.h"
+#include "wall_clock.h"
 
 enum {
     ERROR_STATUS_MIN = 400,
@@ -39,51 +39,6 @@ finish(struct uploads *uploads, struct upload *upload, int64_t at_ms)
     upload->spool_certain = false;
     upload->connection_requests = 0;
     upload->request_hash = 0;
-}
-
-static int64_t
-read_offset(const struct uploads *uploads, clockid_t clock, int64_t now_ms)
-{
-    struct timespec wall;
-
-    if (uploads->options.wall_offset_ms != 0) {
-        return uploads->options.wall_offset_ms;
-    }
-    clock_gettime(clock, &wall);
-    return (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - now_ms;
-}
-
-static int64_t
-exact_offset(const struct uploads *uploads, int64_t now_ms)
-{
-    return read_offset(uploads, CLOCK_REALTIME, now_ms);
-}
-
-int64_t
-wall_offset(struct uploads *uploads, int64_t now_ms)
-{
-    int64_t known_ms = atomic_load(&uploads->wall_offset_ms);
-    /* Some milliseconds old: it tells whether somebody has set the clock. */
-    int64_t offset_ms = read_offset(uploads, CLOCK_REALTIME_COARSE, now_ms);
-
-    if (llabs(offset_ms - known_ms) < WALL_STEP_MS) {
-        return known_ms;
-    }
-    offset_ms = exact_offset(uploads, now_ms);
-    atomic_store(&uploads->wall_offset_ms, offset_ms);
-    return offset_ms;
-}
-
-/* nginx's time of the event on our clock; never in the future. */
-static int64_t
-event_ms(const struct uploads *uploads, const struct event *event,
-         int64_t now_ms)
-{
-    int64_t at_ms = event->msec - exact_offset(uploads, now_ms);
-
-    /* Beyond a minute the clocks disagree, and ours is the one that counts. */
-    return event->msec < 0 || at_ms > now_ms || at_ms < now_ms - 60000 ? now_ms
-                                                                       : at_ms;
 }
 
 /*
@@ -180,7 +135,7 @@ apply_start(struct uploads *uploads, struct upload *upload,
             const struct event *event, int64_t now_ms)
 {
     take_facts(upload, event);
-    take_started(upload, event_ms(uploads, event, now_ms));
+    take_started(upload, wall_clock_event_ms(uploads, event, now_ms));
     upload->state = transition(upload->state, HAPPENING_START);
     if (!upload_runs(upload)) {
         return;
@@ -221,7 +176,7 @@ void
 apply_end(struct uploads *uploads, struct upload *upload,
           const struct event *event, int64_t now_ms)
 {
-    int64_t at_ms = event_ms(uploads, event, now_ms);
+    int64_t at_ms = wall_clock_event_ms(uploads, event, now_ms);
     bool success = event->status > 0 && event->status < ERROR_STATUS_MIN;
 
     take_facts(upload, event);

@@ -11,6 +11,7 @@
 #include "recent_progress.h"
 #include "socket_gauge.h"
 #include "uploads_internal.h"
+#include "wall_clock.h"
 
 static const char *const phase_names[PHASES] = {
     [PHASE_STARTING] = "starting", [PHASE_RECEIVING] = "receiving",
@@ -181,7 +182,7 @@ static void
 describe(struct uploads *uploads, const struct upload *upload, int64_t now_ms,
          struct progress *progress)
 {
-    int64_t wall_ms = wall_offset(uploads, now_ms);
+    int64_t wall_ms = wall_clock_offset_ms(uploads, now_ms);
     int64_t end_ms = upload->finished_ms ? upload->finished_ms : now_ms;
 
     progress->state = upload->state;

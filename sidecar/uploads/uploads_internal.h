@@ -139,9 +139,6 @@ bool write_file(struct uploads *uploads, const struct upload *file,
 /* Moves the two marks of the rate's window on. */
 void move_marks(struct upload *upload, int64_t now_ms);
 
-/* The wall clock less ours, now: it moves when somebody sets it. */
-int64_t wall_offset(struct uploads *uploads, int64_t now_ms);
-
 /* Looks whether due attempts live; concludes what does not. */
 void check_due(struct uploads *uploads, int64_t now_ms);
 
