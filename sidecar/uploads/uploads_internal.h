@@ -13,8 +13,7 @@ enum {
     HTTP_2 = 20,
     WORKERS_MAX = 64, /* workers whose scans are paced */
     RATE_WINDOW_MS = 5000,
-    WALL_STEP_MS = 100, /* less is noise between two clocks read in turn */
-    GRACE_MS = 1000,    /* for an end event that is still under way */
+    GRACE_MS = 1000, /* for an end event that is still under way */
     DUE_AT_ONCE = 64,
     DUE_MS_PER_TICK = 50, /* for looks whether uploads live */
     FILES_PER_TICK = 128, /* a look at one takes longer than at an upload */

@@ -8,6 +8,7 @@
 
 enum {
     NS_PER_MS = 1000000,
+    WALL_STEP_MS = 100,  /* less is noise between two clocks read in turn */
     DISAGREE_MS = 60000, /* nginx's clock and ours, which is the one to count */
 };
 
