@@ -6,6 +6,7 @@
 CONNECTIONS=32
 UPLOADS=2000 # see UNSHARED in 10-probes.sh
 CURVE_ROUNDS=$(((ROUNDS + 1) / 2))
+THREADS_ROUNDS=$((2 * ROUNDS)) # a few percent are what this one is about
 CURVES=(threads zones locations idle uploads)
 THREADS=(1 2 4 8)
 ZONES=(1 4 16 64)
@@ -105,6 +106,10 @@ values_of() {
     esac
 }
 
+rounds_of() {
+    [[ $1 = threads ]] && echo "$THREADS_ROUNDS" || echo "$CURVE_ROUNDS"
+}
+
 plot() {
     local data=$WORK/$1.data
 
@@ -131,8 +136,9 @@ for name in "${CURVES[@]}"; do
     for value in $(values_of "$name"); do
         row "$name=$value" 0 errors 0
     done
-    for ((round = 1; round <= CURVE_ROUNDS; round++)); do
-        say "$name, round $round of $CURVE_ROUNDS"
+    rounds=$(rounds_of "$name")
+    for ((round = 1; round <= rounds; round++)); do
+        say "$name, round $round of $rounds"
         # shellcheck disable=SC2046 # a list of numbers
         for value in $(alternate "$round" $(values_of "$name")); do
             "$name" "$value" "$round"
@@ -144,8 +150,9 @@ done
 
 echo "## Curves"
 echo
-echo "wrk -t1 -c$CONNECTIONS -d${SECONDS_EACH}s, nginx with 2 workers, $CURVE_ROUNDS rounds; $UPLOADS uploads in flight,"
-echo "but for \"uploads\", which have ended. CPU in seconds for 100,000 probes."
+echo "wrk -t1 -c$CONNECTIONS -d${SECONDS_EACH}s, nginx with 2 workers, $UPLOADS uploads in flight, but for"
+echo "\"uploads\", which have ended; $THREADS_ROUNDS rounds of threads, $CURVE_ROUNDS of the others. CPU in seconds for"
+echo "100,000 probes. Two threads for each processor are started at most."
 for name in "${CURVES[@]}"; do
     case $name in
     threads) title="worker_threads" ;;
