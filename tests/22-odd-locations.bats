@@ -192,7 +192,7 @@ bats_require_minimum_version 1.5.0
     ALLOWED='limiting requests|limiting connections'
     stages path=/strict path=/named path=/delayed path=/rate
     REFUSED="early=send live=unknown backend=0 received=0"
-    stages "path=/few id=first delay=2000" 3>&- &
+    stages "path=/few?delay=5000 id=first" 3>&- &
     STAGES_PID=$!
     wait_until state_is first uploading
     stages "path=/strict?2 response=503 $REFUSED" "path=/named?2 response=429 $REFUSED" \

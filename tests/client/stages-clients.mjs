@@ -4,6 +4,8 @@ import { Peer } from './peer.mjs';
 import { connectHttp2, openHttp2 } from './request.mjs';
 
 const numbers = ['size', 'response', 'told', 'received', 'backend', 'body'];
+const names = [...numbers, 'path', 'id', 'in', 'method', 'host', 'stages', 'http', 'chunked', 'auth',
+    'expect', 'proxy', 'url', 'live', 'early', 'pending', 'known', 'zone', 'processing'];
 
 // A PLACE as stages.mjs describes it, with all that it leaves out.
 export function parse(words, url) {
@@ -11,6 +13,11 @@ export function parse(words, url) {
         const at = word.indexOf('=');
         return [word.slice(0, at), word.slice(at + 1)];
     }));
+    const unknown = Object.keys(given).find((name) => !names.includes(name));
+
+    if (unknown !== undefined) {
+        throw new Error(`no such word: ${unknown}`);
+    }
     const size = Number(given.size ?? 600000);
     const response = given.response ?? 200;
     const place = {
