@@ -85,6 +85,22 @@ credit(struct uploads *uploads, const struct spool *spool, int64_t size_bytes,
     free(peers);
 }
 
+/*
+ * Closes what was held of a file, and returns its last size, or -1. Its row is
+ * taken first: whoever has read that before sees the count change, and knows
+ * that the number may stand for another file by now.
+ */
+static int64_t
+let_go(struct uploads *uploads, int64_t held_fd)
+{
+    int64_t size_bytes;
+
+    atomic_fetch_add(&uploads->held_releases, 1);
+    size_bytes = spool_gauge_release((int)held_fd);
+    atomic_fetch_sub(&uploads->held_count, 1);
+    return size_bytes;
+}
+
 /* The one thread that takes the row closes what we hold of the file. */
 static void
 forget_file(struct uploads *uploads, const struct spool *spool, int64_t now_ms)
@@ -96,8 +112,7 @@ forget_file(struct uploads *uploads, const struct spool *spool, int64_t now_ms)
         held_fd < 0) {
         return;
     }
-    size_bytes = spool_gauge_release((int)held_fd);
-    atomic_fetch_sub(&uploads->held_count, 1);
+    size_bytes = let_go(uploads, held_fd);
     if (size_bytes >= 0) {
         credit(uploads, spool, size_bytes, now_ms);
     }
@@ -130,8 +145,7 @@ keep_found(struct uploads *uploads, const struct spool *spool)
     if (store_spool_found(uploads->store, spool->row, spool->fd, held_fd) !=
             STORE_OK &&
         held_fd >= 0) {
-        spool_gauge_release((int)held_fd);
-        atomic_fetch_sub(&uploads->held_count, 1);
+        let_go(uploads, held_fd);
     }
 }
 
@@ -252,6 +266,24 @@ file_size(struct uploads *uploads, const struct spool *spool, int64_t now_ms,
 }
 
 bool
+own_file_size(struct uploads *uploads, const struct upload *upload,
+              const struct spool *spool, unsigned releases, int64_t now_ms,
+              int64_t *size_bytes)
+{
+    int64_t held_bytes = -1;
+
+    if (spool->held_fd >= 0 && upload->spool_certain &&
+        spool->row == upload->spool_row) {
+        held_bytes = spool_gauge_held_bytes((int)spool->held_fd);
+    }
+    if (held_bytes >= 0 && atomic_load(&uploads->held_releases) == releases) {
+        *size_bytes = held_bytes;
+        return true;
+    }
+    return file_size(uploads, spool, now_ms, size_bytes);
+}
+
+bool
 is_alone(const struct upload *upload)
 {
     return upload->protocol > 0 && upload->protocol < HTTP_2;
@@ -285,8 +317,7 @@ release_files(struct uploads *uploads, const struct upload *upload,
             store_spool_take(uploads->store, spools[i].row, &held_fd) ==
                 STORE_OK &&
             held_fd >= 0) {
-            spool_gauge_release((int)held_fd);
-            atomic_fetch_sub(&uploads->held_count, 1);
+            let_go(uploads, held_fd);
         }
     }
     if (count > 0 && !is_alone(upload) && upload->spool_row == 0) {

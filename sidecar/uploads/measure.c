@@ -50,6 +50,7 @@ spool_bytes(struct uploads *uploads, struct upload *upload, int64_t now_ms)
     int open = 0;
     int last = 0;
     int uncertain = 0; /* files that may be those of uploads that are over */
+    unsigned releases = atomic_load(&uploads->held_releases);
     int count;
     int claims;
 
@@ -65,7 +66,8 @@ spool_bytes(struct uploads *uploads, struct upload *upload, int64_t now_ms)
         }
     }
     for (int i = 0; i < count; i++) {
-        if (file_size(uploads, &spools[i], now_ms, &size_bytes)) {
+        if (own_file_size(uploads, upload, &spools[i], releases, now_ms,
+                          &size_bytes)) {
             lowest = lowest < 0 || size_bytes < lowest ? size_bytes : lowest;
             uncertain += spools[i].uncertain_until_ms > now_ms;
             open++;

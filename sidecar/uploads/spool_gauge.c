@@ -429,10 +429,17 @@ spool_gauge_hold(const struct spool *spool)
 }
 
 int64_t
-spool_gauge_release(int held_fd)
+spool_gauge_held_bytes(int held_fd)
 {
     struct stat st;
-    int64_t size_bytes = fstat(held_fd, &st) == 0 ? st.st_size : -1;
+
+    return fstat(held_fd, &st) == 0 ? st.st_size : -1;
+}
+
+int64_t
+spool_gauge_release(int held_fd)
+{
+    int64_t size_bytes = spool_gauge_held_bytes(held_fd);
 
     close(held_fd);
     return size_bytes;

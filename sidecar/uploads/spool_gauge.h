@@ -56,6 +56,12 @@ int spool_gauge_hold(const struct spool *spool);
  */
 int64_t spool_gauge_mark(const struct spool *spool);
 
+/*
+ * The size of a file that is held, also once the worker has closed it, by one
+ * system call; -1 if it cannot be told.
+ */
+int64_t spool_gauge_held_bytes(int held_fd);
+
 /* Closes a held descriptor. Returns the file's last size, or -1. */
 int64_t spool_gauge_release(int held_fd);
 

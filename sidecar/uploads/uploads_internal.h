@@ -44,7 +44,8 @@ struct uploads {
 
     struct log_pace full_pace[ZONES_MAX]; /* a zone full of running uploads */
 
-    atomic_int held_count; /* temporary files that are held open */
+    atomic_int held_count;     /* temporary files that are held open */
+    atomic_uint held_releases; /* of them so far, counted beforehand */
 
     pthread_mutex_t worker_lock;
     struct worker workers[WORKERS_MAX];
@@ -90,6 +91,16 @@ void resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms);
  */
 bool file_size(struct uploads *uploads, const struct spool *spool,
                int64_t now_ms, int64_t *size_bytes);
+
+/*
+ * The same for one of an attempt's files. Of one that is certainly its own, and
+ * held, the size alone is read, which takes a fraction of the time, and is its
+ * last one once the file is gone: the timer notices that. releases is
+ * held_releases from before the row was read.
+ */
+bool own_file_size(struct uploads *uploads, const struct upload *upload,
+                   const struct spool *spool, unsigned releases, int64_t now_ms,
+                   int64_t *size_bytes);
 
 /* Whether one request at a time runs on the connection, as on HTTP/1.x. */
 bool is_alone(const struct upload *upload);

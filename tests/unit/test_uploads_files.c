@@ -1,6 +1,7 @@
 /* Whose a temporary file is, and which files are believed. */
 #include <time.h>
 
+#include "uploads_internal.h"
 #include "uploads_unit.h"
 
 /* Two uploads of one URI on HTTP/2, IDs in headers, and a file of one of them.
@@ -223,6 +224,92 @@ a_file_that_is_not_held_is_marked(void **state)
     assert_int_equal(store_spool_count(f->store), 0);
 }
 
+/* What is held has its size without a look at the worker. */
+static void
+a_held_file_keeps_its_last_size(void **state)
+{
+    struct fixture *f = *state;
+
+    happen(f, START, BEGAN_MS);
+    happen(f, SPOOL, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, SPOOLED);
+    assert_int_equal(ftruncate(f->fd, SPOOLED + 1), 0);
+    assert_int_equal(ask(f, BEGAN_MS + 100).received_bytes, SPOOLED + 1);
+    assert_int_equal(ftruncate(f->fd, SPOOLED + 2), 0);
+    close_file(f);
+    assert_int_equal(ask(f, BEGAN_MS + 200).received_bytes, SPOOLED + 2);
+    assert_int_equal(store_spool_count(f->store), 1);
+    uploads_tick(f->uploads, BEGAN_MS + 2 * CHECK_MS);
+    assert_int_equal(store_spool_count(f->store), 0);
+    assert_int_equal(ask(f, BEGAN_MS + 2 * CHECK_MS + 1).received_bytes,
+                     SPOOLED + 2);
+}
+
+/* By whatever way it is let go of: who reads meanwhile has to see it. */
+static void
+each_release_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    const atomic_uint *releases = &f->uploads->held_releases;
+
+    happen(f, START, BEGAN_MS);
+    happen(f, SPOOL, BEGAN_MS);
+    assert_int_equal(ask(f, BEGAN_MS + 1).received_bytes, SPOOLED);
+    assert_int_equal(atomic_load(releases), 0);
+    happen(f, END, ENDED_MS);
+    assert_int_equal(store_spool_count(f->store), 0);
+    assert_int_equal(atomic_load(releases), 1);
+    happen(f, SPOOL, ENDED_MS + 1000);
+    assert_int_equal(store_spool_count(f->store), 1);
+    close_file(f);
+    uploads_tick(f->uploads, ENDED_MS + 1000 + 2 * CHECK_MS);
+    assert_int_equal(store_spool_count(f->store), 0);
+    assert_int_equal(atomic_load(releases), 2);
+}
+
+/* Another thread lets go of it while its size is read. */
+static void
+a_number_that_was_let_go_of_is_not_read(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t row; /* of the upload's file, less that of the file */
+        bool certain;
+        unsigned releases; /* since the row was read */
+        bool held;         /* that is taken for the file */
+    } rows[] = {
+        { "the upload's own", 0, true, 0, true },
+        { "let go of", 0, true, 1, false },
+        { "the upload's file is another one", 1, true, 0, false },
+        { "perhaps another's", 0, false, 0, false },
+    };
+    struct fixture *f = *state;
+    char folder[] = UNIT_FILE;
+    int another = mkstemp(folder);
+    struct spool spool;
+
+    assert_true(another >= 0);
+    unlink(folder);
+    assert_int_equal(ftruncate(another, 2 * SPOOLED), 0);
+    happen(f, SPOOL, BEGAN_MS);
+    assert_int_equal(store_spool_scan(f->store, 0, &spool, 1), 1);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct upload upload = { .spool_row = spool.row + rows[i].row,
+                                 .spool_certain = rows[i].certain };
+        struct spool read = spool;
+        int64_t size_bytes = -1;
+
+        /* Its number stands for another file by now. */
+        read.held_fd = another;
+        (void)own_file_size(f->uploads, &upload, &read,
+                            atomic_load(&f->uploads->held_releases) -
+                                rows[i].releases,
+                            BEGAN_MS, &size_bytes);
+        ASSERT_INT(rows[i].name, size_bytes == 2 * SPOOLED, rows[i].held);
+    }
+    close(another);
+}
+
 int
 main(void)
 {
@@ -235,6 +322,9 @@ main(void)
         UPLOADS_TEST(a_file_seen_before_the_start_is_not_taken),
         UPLOADS_TEST(a_form_without_a_start_is_told_of_later),
         UPLOADS_TEST(a_file_that_is_not_held_is_marked),
+        UPLOADS_TEST(a_held_file_keeps_its_last_size),
+        UPLOADS_TEST(each_release_is_counted),
+        UPLOADS_TEST(a_number_that_was_let_go_of_is_not_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
