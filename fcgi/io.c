@@ -460,3 +460,9 @@ io_coarse_ms(void)
 {
     return read_ms(CLOCK_MONOTONIC_COARSE);
 }
+
+int64_t
+io_thread_ms(void)
+{
+    return read_ms(CLOCK_THREAD_CPUTIME_ID);
+}

@@ -10,7 +10,8 @@ enum {
     PEERS_MAX = 128, /* running attempts of one connection: nginx's streams */
     SCAN_MIN = 16,   /* new files of a worker, mostly */
     SCAN_MAX = 1024, /* new files found in one pass */
-    SCAN_PACE = 10,  /* a worker is scanned 1/10 of the time at most */
+    SCAN_PACE = 10,  /* a worker takes 1/10 of a processor at most */
+    PASSES = 3,      /* through a worker's descriptors, at a time */
     MARK_MS = 60000, /* from a file's line on: then it has no mark, ever */
 };
 
@@ -33,9 +34,11 @@ claim_scan(struct uploads *uploads, int64_t pid, int64_t now_ms,
         }
     }
     if (slot->pid == pid && slot->next_scan_ms > now_ms) {
+        slot->missed = true;
         return false;
     }
     slot->pid = pid;
+    slot->missed = false;
     slot->next_scan_ms = now_ms + 1000; /* nobody else meanwhile */
     *claimed = slot;
     return true;
@@ -205,25 +208,36 @@ scan(struct uploads *uploads, int64_t pid, int64_t now_ms)
     free(spools);
 }
 
-void
-resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms)
+/* Returns whether it is to be done again, for who came while it was done. */
+static bool
+scan_if_due(struct uploads *uploads, int64_t pid, int64_t now_ms)
 {
     struct worker *worker = NULL;
     int64_t began_ms;
     bool claimed;
+    bool again;
 
     pthread_mutex_lock(&uploads->worker_lock);
     claimed = claim_scan(uploads, pid, now_ms, &worker);
     pthread_mutex_unlock(&uploads->worker_lock);
     if (!claimed) {
-        return;
+        return false;
     }
-    began_ms = uploads->options.clock_ms();
+    began_ms = uploads->options.thread_ms();
     scan(uploads, pid, now_ms);
     pthread_mutex_lock(&uploads->worker_lock);
     worker->next_scan_ms =
-        now_ms + SCAN_PACE * (uploads->options.clock_ms() - began_ms);
+        now_ms + SCAN_PACE * (uploads->options.thread_ms() - began_ms);
+    again = worker->missed && worker->next_scan_ms <= now_ms;
     pthread_mutex_unlock(&uploads->worker_lock);
+    return again;
+}
+
+void
+resolve_files(struct uploads *uploads, int64_t pid, int64_t now_ms)
+{
+    for (int i = 0; i < PASSES && scan_if_due(uploads, pid, now_ms); i++) {
+    }
 }
 
 /*

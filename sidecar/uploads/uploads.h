@@ -29,8 +29,9 @@ struct uploads_options {
     int64_t piece_timeout_ms;    /* for the next piece of a file */
     int64_t ttl_ms[ZONES_MAX];   /* how long a finished one is kept, by zone */
     int held_max; /* temporary files to hold open for their last size */
-    int64_t wall_offset_ms;    /* wall clock less monotonic; 0: as it is */
-    int64_t (*clock_ms)(void); /* the monotonic clock, to time scans by */
+    int64_t wall_offset_ms;     /* wall clock less monotonic; 0: as it is */
+    int64_t (*clock_ms)(void);  /* the monotonic clock, to time turns by */
+    int64_t (*thread_ms)(void); /* of the thread on a processor: scans */
     struct destroyed_sockets *destroyed; /* the caller's; NULL: none */
 };
 

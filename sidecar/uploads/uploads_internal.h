@@ -25,6 +25,7 @@ enum {
 struct worker {
     int64_t pid; /* 0: free */
     int64_t next_scan_ms;
+    bool missed; /* somebody wanted a scan since the last one began */
 };
 
 /* Something looked at evenly, one after the other. */

@@ -73,6 +73,7 @@ open_store(void)
         .inactive_timeout_ms = 1000,
         .ttl_ms = { 1000, 1000 },
         .clock_ms = io_now_ms,
+        .thread_ms = io_thread_ms,
     };
     const char *message = NULL;
 

@@ -62,6 +62,7 @@ set_up(void)
         .inactive_timeout_ms = 1000,
         .piece_timeout_ms = 1000,
         .clock_ms = io_now_ms,
+        .thread_ms = io_thread_ms,
     };
 
     if (reader == NULL) {

@@ -9,7 +9,8 @@ received_with(int64_t header_bytes, bool proxied)
                                        .inactive_timeout_ms = 1000,
                                        .ttl_ms = { 1000 },
                                        .wall_offset_ms = 1,
-                                       .clock_ms = still_clock };
+                                       .clock_ms = still_clock,
+                                       .thread_ms = still_clock };
     const char *message = NULL;
     struct store *store = store_new(&message);
     struct uploads *uploads;

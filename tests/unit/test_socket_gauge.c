@@ -222,7 +222,8 @@ probes(void **state)
                                        .gauges[GAUGE_SOCKET] = true,
                                        .ttl_ms = { 1000 },
                                        .wall_offset_ms = 1,
-                                       .clock_ms = still_clock };
+                                       .clock_ms = still_clock,
+                                       .thread_ms = still_clock };
     char *message = NULL;
     const char *wrong = NULL;
     struct config *config = config_load(NULL, NULL, &message);

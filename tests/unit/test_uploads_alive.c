@@ -28,7 +28,8 @@ set_up(void **state)
                                        .inactive_timeout_ms = 60000,
                                        .ttl_ms = { 60000 },
                                        .wall_offset_ms = 1,
-                                       .clock_ms = still_clock };
+                                       .clock_ms = still_clock,
+                                       .thread_ms = still_clock };
     const char *message = NULL;
     struct event event;
 

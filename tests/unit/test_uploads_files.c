@@ -96,7 +96,8 @@ the_timer_looks_for_files(void **state)
     const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
                                              .check_interval_ms = CHECK_MS,
                                              .inactive_timeout_ms = INACTIVE_MS,
-                                             .clock_ms = slow_clock };
+                                             .clock_ms = still_clock,
+                                             .thread_ms = slow_clock };
     struct spool spool = make_spool(f, "one");
     struct spool unresolved;
 
@@ -204,7 +205,8 @@ a_file_that_is_not_held_is_marked(void **state)
     const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
                                              .check_interval_ms = CHECK_MS,
                                              .inactive_timeout_ms = INACTIVE_MS,
-                                             .clock_ms = still_clock };
+                                             .clock_ms = still_clock,
+                                             .thread_ms = still_clock };
     const struct timespec tick = { .tv_nsec = 20000000 };
     struct spool known;
 
