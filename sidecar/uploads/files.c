@@ -214,6 +214,7 @@ scan_if_due(struct uploads *uploads, int64_t pid, int64_t now_ms)
 {
     struct worker *worker = NULL;
     int64_t began_ms;
+    int64_t took_ms;
     bool claimed;
     bool again;
 
@@ -225,9 +226,9 @@ scan_if_due(struct uploads *uploads, int64_t pid, int64_t now_ms)
     }
     began_ms = uploads->options.thread_ms();
     scan(uploads, pid, now_ms);
+    took_ms = uploads->options.thread_ms() - began_ms;
     pthread_mutex_lock(&uploads->worker_lock);
-    worker->next_scan_ms =
-        now_ms + SCAN_PACE * (uploads->options.thread_ms() - began_ms);
+    worker->next_scan_ms = now_ms + SCAN_PACE * took_ms;
     again = worker->missed && worker->next_scan_ms <= now_ms;
     pthread_mutex_unlock(&uploads->worker_lock);
     return again;

@@ -112,6 +112,44 @@ the_timer_looks_for_files(void **state)
                store_spool_unresolved(f->store, spool.pid, &unresolved, 1), 0);
 }
 
+static struct fixture *interrupted;
+
+/* Its second call is behind a pass: another thread tells of a file meanwhile.
+ */
+static int64_t
+interrupting_clock(void)
+{
+    static int calls;
+
+    if (++calls == 2) {
+        struct spool spool = make_spool(interrupted, "two");
+
+        spool.connection++;
+        uploads_spool(interrupted->uploads, &spool, BEGAN_MS);
+    }
+    return 0;
+}
+
+/* It is not left to the timer. */
+static void
+who_comes_during_a_pass_is_looked_for(void **state)
+{
+    struct fixture *f = *state;
+    const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
+                                             .check_interval_ms = CHECK_MS,
+                                             .inactive_timeout_ms = INACTIVE_MS,
+                                             .clock_ms = still_clock,
+                                             .thread_ms = interrupting_clock };
+    struct spool unresolved;
+
+    interrupted = f;
+    uploads_configure(f->uploads, &options);
+    happen(f, SPOOL, BEGAN_MS);
+    assert_int_equal(store_spool_count(f->store), 2);
+    assert_int_equal(store_spool_unresolved(f->store, getpid(), &unresolved, 1),
+                     0);
+}
+
 /* A name that stays, of a file that the process does not have open. */
 static void
 a_name_alone_is_not_believed(void **state)
@@ -319,6 +357,7 @@ main(void)
         UPLOADS_TEST(the_lowest_candidate_is_told),
         UPLOADS_TEST(only_files_of_nginx_are_looked_at),
         UPLOADS_TEST(the_timer_looks_for_files),
+        UPLOADS_TEST(who_comes_during_a_pass_is_looked_for),
         UPLOADS_TEST(a_name_alone_is_not_believed),
         UPLOADS_TEST(a_closed_file_is_not_credited_to_a_neighbour),
         UPLOADS_TEST(a_file_seen_before_the_start_is_not_taken),
