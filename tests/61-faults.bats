@@ -35,7 +35,10 @@ tell() {
 }
 
 faults_end() {
-    wait "$CLIENT_PID"
+    wait "$CLIENT_PID" || {
+        cat "$SITE/log/client"
+        return 1
+    }
     grep '^# ' "$BATS_TEST_TMPDIR/figures" >&3
 }
 

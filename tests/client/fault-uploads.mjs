@@ -177,6 +177,13 @@ export class Resolver {
         return this.uploads.filter((upload) => !this.delays.has(upload.id));
     }
 
+    // Whether bytes of each of them have been counted.
+    async knows(uploads) {
+        const answers = await this.asker.ask(uploads.map(({ id }) => id));
+
+        return uploads.every(({ id }) => answers.get(id).received > 0);
+    }
+
     async #look() {
         while (!this.over) {
             await pause(LOOK_MS);

@@ -134,7 +134,9 @@ async function held({ url, folder, count = 20, cut = 'none' }) {
         abortAt: i % 5 === 3 ? 500000 : null,
     }));
     const running = uploads.map((upload) => resolver.run(upload));
-    const halves = () => uploads.every(({ sent }) => sent >= 250000);
+    // Sent is what the kernel has taken; nginx may not have seen the request yet.
+    const halves = async () => uploads.every(({ sent }) => sent >= 250000) &&
+        await resolver.knows(uploads);
 
     await poll('the first halves', halves);
     reached('running');
