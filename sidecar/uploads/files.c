@@ -1,6 +1,7 @@
 /* Following nginx's temporary files: finding, holding, forgetting them. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alloc.h"
 #include "spool_gauge.h"
@@ -60,15 +61,12 @@ may_own(const struct upload *upload, const struct spool *spool, bool *certain)
 
 /* Credits the last size of a file that is gone to the one it belongs to. */
 static void
-credit(struct uploads *uploads, const struct spool *spool, int64_t size_bytes,
-       int64_t now_ms)
+credit(struct uploads *uploads, const struct spool *spool, struct upload *peers,
+       int count, int64_t size_bytes, int64_t now_ms)
 {
-    struct upload *peers = alloc_array(PEERS_MAX, sizeof(*peers));
     struct upload *owner = NULL;
     bool owner_certain = false;
     int owners = 0;
-    int count = store_upload_on_connection(uploads->store, spool->pid,
-                                           spool->connection, peers, PEERS_MAX);
 
     for (int i = 0; i < count; i++) {
         bool certain;
@@ -85,40 +83,86 @@ credit(struct uploads *uploads, const struct spool *spool, int64_t size_bytes,
         count_received(owner, size_bytes, GAUGE_SPOOL, false, now_ms);
         store_upload_measured(uploads->store, owner);
     }
-    free(peers);
+}
+
+/* Whether the line of the end may want a form's fields of the file. */
+static bool
+may_be_piece(const struct upload *peers, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (is_alone(&peers[i]) && peers[i].piece_at != 0) {
+            return true;
+        }
+    }
+    return count == 0; /* more pieces come at once than are kept track of */
 }
 
 /*
- * Closes what was held of a file, and returns its last size, or -1. Its row is
- * taken first: whoever has read that before sees the count change, and knows
- * that the number may stand for another file by now.
+ * Closes what was held of a file, if anything. Its row is taken first: whoever
+ * has read that before sees the count change, and knows that the number may
+ * stand for another file by now.
  */
-static int64_t
+static void
 let_go(struct uploads *uploads, int64_t held_fd)
 {
-    int64_t size_bytes;
-
-    atomic_fetch_add(&uploads->held_releases, 1);
-    size_bytes = spool_gauge_release((int)held_fd);
-    atomic_fetch_sub(&uploads->held_count, 1);
-    return size_bytes;
+    if (held_fd >= 0) {
+        atomic_fetch_add(&uploads->held_releases, 1);
+        close((int)held_fd);
+        atomic_fetch_sub(&uploads->held_count, 1);
+    }
 }
 
 /* The one thread that takes the row closes what we hold of the file. */
 static void
 forget_file(struct uploads *uploads, const struct spool *spool, int64_t now_ms)
 {
+    struct upload *peers;
     int64_t held_fd = -1;
     int64_t size_bytes;
+    int count;
 
     if (store_spool_take(uploads->store, spool->row, &held_fd) != STORE_OK ||
         held_fd < 0) {
         return;
     }
-    size_bytes = let_go(uploads, held_fd);
+    peers = alloc_array(PEERS_MAX, sizeof(*peers));
+    count = store_upload_on_connection(uploads->store, spool->pid,
+                                       spool->connection, peers, PEERS_MAX);
+    size_bytes = spool_gauge_held_bytes((int)held_fd);
     if (size_bytes >= 0) {
-        credit(uploads, spool, size_bytes, now_ms);
+        credit(uploads, spool, peers, count, size_bytes, now_ms);
     }
+    if (may_be_piece(peers, count)) {
+        held_fd =
+            gone_files_put(uploads->gone_files, spool, (int)held_fd, now_ms);
+    }
+    let_go(uploads, held_fd);
+    free(peers);
+}
+
+void
+release_gone_files(struct uploads *uploads, int64_t now_ms)
+{
+    int held_fd;
+
+    do {
+        held_fd = gone_files_take_old(uploads->gone_files, now_ms - GRACE_MS);
+        let_go(uploads, held_fd);
+    } while (held_fd >= 0);
+}
+
+/* Of a request that is over. */
+static void
+release_gone_files_of(struct uploads *uploads, const struct upload *upload,
+                      int64_t at_ms)
+{
+    int held_fd;
+
+    do {
+        held_fd = gone_files_take(uploads->gone_files, upload->pid,
+                                  upload->connection, at_ms);
+        let_go(uploads, held_fd);
+    } while (held_fd >= 0);
 }
 
 /* Descriptors for connections come first: a file is held if there is room. */
@@ -146,8 +190,7 @@ keep_found(struct uploads *uploads, const struct spool *spool)
         held_fd = spool_gauge_mark(spool);
     }
     if (store_spool_found(uploads->store, spool->row, spool->fd, held_fd) !=
-            STORE_OK &&
-        held_fd >= 0) {
+        STORE_OK) {
         let_go(uploads, held_fd);
     }
 }
@@ -330,10 +373,12 @@ release_files(struct uploads *uploads, const struct upload *upload,
 
         if (own && spools[i].seen_ms <= at_ms &&
             store_spool_take(uploads->store, spools[i].row, &held_fd) ==
-                STORE_OK &&
-            held_fd >= 0) {
+                STORE_OK) {
             let_go(uploads, held_fd);
         }
+    }
+    if (is_alone(upload)) {
+        release_gone_files_of(uploads, upload, at_ms);
     }
     if (count > 0 && !is_alone(upload) && upload->spool_row == 0) {
         store_spool_uncertain(uploads->store, upload, now_ms + GRACE_MS);

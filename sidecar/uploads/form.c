@@ -1,15 +1,16 @@
 /* Reading the beginning of a form from its temporary file. */
 #include "form.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "gone_files.h"
 #include "log.h"
 #include "multipart.h"
 #include "piece.h"
+#include "spool_gauge.h"
 #include "uploads_internal.h"
 
 enum {
@@ -17,25 +18,22 @@ enum {
     CLOCKS_APART_MS = 50 /* of a file that was told before the request began */
 };
 
-/* What is held is only a place in the file system until it is opened. */
+/* Closes the file. */
 static ssize_t
-read_head(const struct spool *spool, char *head, size_t size)
+read_head(int fd, char *head, size_t size)
 {
-    char name[64];
-    ssize_t len;
-    int fd;
+    ssize_t len = fd >= 0 ? pread(fd, head, size, 0) : -1;
 
-    if (spool->held_fd < 0) {
-        return -1;
+    if (fd >= 0) {
+        close(fd);
     }
-    snprintf(name, sizeof(name), "/proc/self/fd/%d", (int)spool->held_fd);
-    fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return -1;
-    }
-    len = pread(fd, head, size, 0);
-    close(fd);
     return len;
+}
+
+static int
+open_held(const struct spool *spool)
+{
+    return spool->held_fd >= 0 ? spool_gauge_open((int)spool->held_fd) : -1;
 }
 
 bool
@@ -53,24 +51,46 @@ begins_as_form(const struct spool *spool)
 {
     char head[2];
 
-    return read_head(spool, head, sizeof(head)) == (ssize_t)sizeof(head) &&
+    return read_head(open_held(spool), head, sizeof(head)) ==
+               (ssize_t)sizeof(head) &&
            memcmp(head, "--", sizeof(head)) == 0;
 }
 
-/* The beginning of the file that was told of last; -1 without one. */
+/*
+ * Opens the file that was told of last; -1 without one. A look may find it gone
+ * at any time, and its number may then be another file's: what has still been
+ * there once it was open was the request's.
+ */
+static int
+open_file_of(struct uploads *uploads, const struct upload *request)
+{
+    struct spool spools[FILES_MAX];
+    int count = files_of(uploads, request, spools, FILES_MAX);
+    int64_t row = count > 0 ? spools[count - 1].row : 0;
+    int fd = count > 0 ? open_held(&spools[count - 1]) : -1;
+
+    count = fd >= 0 ? files_of(uploads, request, spools, FILES_MAX) : 0;
+    for (int i = 0; i < count; i++) {
+        if (spools[i].row == row) {
+            return fd;
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return gone_files_open(uploads->gone_files, request);
+}
+
+/* The beginning of the request's file; -1 without one. */
 static ssize_t
 head_of(struct uploads *uploads, const struct upload *request,
         char head[HEAD_BYTES], int64_t now_ms)
 {
-    struct spool spools[FILES_MAX];
-    int count;
-
     if (!is_alone(request)) {
         return -1;
     }
     resolve_files(uploads, request->pid, now_ms);
-    count = files_of(uploads, request, spools, FILES_MAX);
-    return count > 0 ? read_head(&spools[count - 1], head, HEAD_BYTES) : -1;
+    return read_head(open_file_of(uploads, request), head, HEAD_BYTES);
 }
 
 /* A form begins with its boundary, behind two hyphens, on a line. */

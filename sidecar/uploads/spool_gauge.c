@@ -436,11 +436,11 @@ spool_gauge_held_bytes(int held_fd)
     return fstat(held_fd, &st) == 0 ? st.st_size : -1;
 }
 
-int64_t
-spool_gauge_release(int held_fd)
+int
+spool_gauge_open(int held_fd)
 {
-    int64_t size_bytes = spool_gauge_held_bytes(held_fd);
+    char name[64];
 
-    close(held_fd);
-    return size_bytes;
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", held_fd);
+    return open(name, O_RDONLY | O_CLOEXEC);
 }

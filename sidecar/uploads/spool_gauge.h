@@ -43,7 +43,8 @@ enum spool_answer spool_gauge_find(int64_t pid, struct spool *spools,
 /*
  * Opens a file that was found, without access to its contents, so that its
  * last size can be read after the worker has closed it. The file's space is
- * freed only once the descriptor is closed. Returns it, or -1.
+ * freed only once the descriptor, which is the caller's, is closed. Returns it,
+ * or -1.
  */
 int spool_gauge_hold(const struct spool *spool);
 
@@ -62,7 +63,11 @@ int64_t spool_gauge_mark(const struct spool *spool);
  */
 int64_t spool_gauge_held_bytes(int held_fd);
 
-/* Closes a held descriptor. Returns the file's last size, or -1. */
-int64_t spool_gauge_release(int held_fd);
+/*
+ * Opens a file that is held, for reading: what is held is only a place in the
+ * file system. Returns a descriptor that the caller closes; -1 and errno if it
+ * can't.
+ */
+int spool_gauge_open(int held_fd);
 
 #endif

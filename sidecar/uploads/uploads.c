@@ -45,6 +45,7 @@ uploads_new(struct store *store, const struct uploads_options *options)
 
     uploads->scanned = alloc_array(FILES_PER_TICK, sizeof(*uploads->scanned));
     uploads->recent = recent_progress_new();
+    uploads->gone_files = gone_files_new();
     uploads->store = store;
     uploads->options = *options;
     pthread_mutex_init(&uploads->lock, NULL);
@@ -90,6 +91,7 @@ uploads_free(struct uploads *uploads)
     }
     pthread_mutex_destroy(&uploads->worker_lock);
     pthread_mutex_destroy(&uploads->lock);
+    gone_files_free(uploads->gone_files);
     recent_progress_free(uploads->recent);
     free(uploads->scanned);
     free(uploads);
@@ -395,6 +397,7 @@ uploads_tick(struct uploads *uploads, int64_t now_ms)
 {
     resolve_new_files(uploads, now_ms);
     check_files(uploads, now_ms);
+    release_gone_files(uploads, now_ms);
     check_due(uploads, now_ms);
     if (store_sweep(uploads->store, now_ms, SWEEP_PER_TICK) < 0) {
         log_store_error(uploads, "sweeping");

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "gone_files.h"
 #include "log_pace.h"
 #include "uploads.h"
 
@@ -47,6 +48,7 @@ struct uploads {
 
     atomic_int held_count;     /* temporary files that are held open */
     atomic_uint held_releases; /* of them so far, counted beforehand */
+    struct gone_files *gone_files;
 
     pthread_mutex_t worker_lock;
     struct worker workers[WORKERS_MAX];
@@ -109,6 +111,9 @@ bool is_alone(const struct upload *upload);
 /* Lets go of the files of an attempt that nginx has ended at at_ms. */
 void release_files(struct uploads *uploads, const struct upload *upload,
                    int64_t at_ms, int64_t now_ms);
+
+/* The same of those whose end was not told for a while. The timer's. */
+void release_gone_files(struct uploads *uploads, int64_t now_ms);
 
 /* The temporary files that belong, or may belong, to an attempt. */
 int files_of(struct uploads *uploads, const struct upload *upload,

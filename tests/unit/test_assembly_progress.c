@@ -1,7 +1,12 @@
 /* Files in pieces: forms, the rate, snapshots, memory. */
 #include "assembly_unit.h"
+#include "uploads_internal.h"
 
-enum { FORM_CHUNK = 5000, FORM_FILE = 12000 };
+enum {
+    FORM_CHUNK = 5000,
+    FORM_FILE = 12000,
+    FORM_BEGAN_MS = 1000, /* one that is to end */
+};
 
 /* Dropzone's form with a chunk; returns what stands in front of the chunk. */
 static size_t
@@ -56,9 +61,15 @@ tell_form(struct fixture *f, int number, int length, bool is_end, int64_t at_ms)
     snprintf(fields, sizeof(fields),
              "id=a; method=POST; content_type=multipart/form-data;boundary=b; "
              "pid=%d; connection=%d; content_length=%zu; header_length=10; "
-             "request_length=%zu%s",
-             (int)getpid(), CONNECTION, body, body + 10,
-             is_end ? "; status=200" : "");
+             "request_length=%zu",
+             (int)getpid(), CONNECTION, body, body + 10);
+    if (is_end) {
+        size_t len = strlen(fields);
+
+        snprintf(fields + len, sizeof(fields) - len,
+                 "; status=200; request_time=%.3f",
+                 (double)(at_ms - FORM_BEGAN_MS) / 1000);
+    }
     tell(f, is_end ? "end of a form" : "start of a form", &step);
     if (!is_end) {
         uploads_spool(f->uploads, &spool, at_ms);
@@ -71,12 +82,60 @@ test_form_at_its_end(void **state)
 {
     struct progress progress;
 
-    tell_form(*state, 1, FORM_CHUNK, false, 1000);
+    tell_form(*state, 1, FORM_CHUNK, false, FORM_BEGAN_MS);
     write_form(*state, 1, FORM_CHUNK);
     tell_form(*state, 1, FORM_CHUNK, true, 1020);
     progress = ask_for(*state, "a", 1200);
     ASSERT_TEXT("one chunk", describe(&progress),
                 "uploading waiting 5000/12000 1 pieces [0,5000) [10000,12000)");
+}
+
+/*
+ * A look finds the file gone before the line of the end comes, of which nothing
+ * was known: what is held of it is kept for so long. Then another piece follows
+ * on the connection.
+ */
+static void
+test_form_that_is_gone_at_its_end(void **state)
+{
+    static const char of_file[] =
+        "uploading waiting 5000/12000 1 pieces [0,5000) [10000,12000)";
+    static const struct {
+        const char *name;
+        bool tracked;
+        int64_t end_ms;
+        const char *told;
+    } rows[] = {
+        { "told right behind", true, 1020, of_file },
+        { "told late", true, 2010, of_file },
+        { "told too late", true, 2260, "done done 5412/5412 0 pieces" },
+        { "not tracked", false, 1020, of_file },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct fixture *f = *state;
+        const struct uploads *uploads = f->uploads;
+        struct spool spool = make_spool(f, "");
+        struct progress progress;
+
+        if (rows[i].tracked) {
+            tell_form(f, 1, FORM_CHUNK, false, FORM_BEGAN_MS);
+        } else {
+            uploads_spool(f->uploads, &spool, FORM_BEGAN_MS);
+        }
+        write_form(f, 1, FORM_CHUNK);
+        close_file(f);
+        uploads_tick(f->uploads, 1010);
+        ASSERT_INT("gone", store_spool_count(f->store), 0);
+        ASSERT_INT("kept", atomic_load(&uploads->held_count), 1);
+        tick_until(f, 1250, rows[i].end_ms - 1);
+        tell_form(f, 1, FORM_CHUNK, true, rows[i].end_ms);
+        progress = ask_for(f, "a", rows[i].end_ms + 100);
+        ASSERT_TEXT(rows[i].name, describe(&progress), rows[i].told);
+        ASSERT_INT("let go of", atomic_load(&uploads->held_count), 0);
+        tear_down(state);
+        set_up(state);
+    }
 }
 
 /* What was read of forms under way need not be there at their ends. */
@@ -86,7 +145,7 @@ test_forms_under_way(void **state)
     struct fixture *f = *state;
     struct progress progress;
 
-    tell_form(f, 1, FORM_CHUNK, false, 1000);
+    tell_form(f, 1, FORM_CHUNK, false, FORM_BEGAN_MS);
     write_form(f, 1, 2000);
     progress = ask_for(f, "a", 1200);
     ASSERT_TEXT("its beginning", describe(&progress),
@@ -213,6 +272,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         UPLOADS_TEST(test_form_at_its_end),
+        UPLOADS_TEST(test_form_that_is_gone_at_its_end),
         UPLOADS_TEST(test_forms_under_way),
         UPLOADS_TEST(test_rate),
         UPLOADS_TEST(test_unmarked),

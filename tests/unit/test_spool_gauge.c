@@ -135,7 +135,9 @@ is_known_while_it_is_open(void **state)
     }
     close_file(f);
     expect("held and closed", f, SPOOL_GONE, -1);
-    ASSERT_INT("last size", spool_gauge_release((int)f->spool.held_fd), 5000);
+    ASSERT_INT("last size", spool_gauge_held_bytes((int)f->spool.held_fd),
+               5000);
+    close((int)f->spool.held_fd);
     f->spool.held_fd = -1;
     expect("named and closed", f, SPOOL_GONE, -1);
     f->spool.held_fd = -2;
