@@ -274,6 +274,7 @@ check_in_turn(struct uploads *uploads, struct upload *due, int64_t began_ms,
         left -= passed > 0 ? passed : 0;
         if (passed < max) {
             memset(&uploads->looked_at, 0, sizeof(uploads->looked_at));
+            turns_begin_anew(&uploads->upload_turns);
             if (!again) {
                 break;
             }

@@ -342,6 +342,10 @@ turns_due(struct turns *turns, int total, int64_t interval_ms, int64_t now_ms)
     int64_t count;
 
     turns->at_ms = now_ms;
+    if (total < turns->total) {
+        total = turns->total;
+    }
+    turns->total = total;
     if (since_ms >= interval_ms) {
         turns->owed = 0;
         return total;
@@ -350,6 +354,12 @@ turns_due(struct turns *turns, int total, int64_t interval_ms, int64_t now_ms)
     count = turns->owed / interval_ms;
     turns->owed %= interval_ms;
     return count < total ? (int)count : total;
+}
+
+void
+turns_begin_anew(struct turns *turns)
+{
+    turns->total = 0;
 }
 
 /* New files that could not be looked for at once. */
@@ -388,8 +398,12 @@ check_files(struct uploads *uploads, int64_t now_ms)
             (void)file_size(uploads, &spools[i], now_ms, &size_bytes);
         }
     }
-    /* From the first one again behind the last. */
-    uploads->scan_row = count == max ? spools[count - 1].row : 0;
+    if (count == max) {
+        uploads->scan_row = spools[count - 1].row;
+    } else {
+        uploads->scan_row = 0;
+        turns_begin_anew(&uploads->file_turns);
+    }
 }
 
 void

@@ -33,6 +33,7 @@ struct worker {
 struct turns {
     int64_t at_ms; /* when the last ones were due */
     int64_t owed;  /* of one turn, in parts of the interval */
+    int total;     /* the most that there were since the first had its turn */
 };
 
 struct uploads {
@@ -65,10 +66,14 @@ struct uploads {
 
 /*
  * How many of the total have their turn by now, where each shall have it once
- * an interval.
+ * an interval. Fewer and fewer are left of those that end as they are looked
+ * at: their last one has its turn in time, too.
  */
 int turns_due(struct turns *turns, int total, int64_t interval_ms,
               int64_t now_ms);
+
+/* The last one has had its turn: it is the first one's again. */
+void turns_begin_anew(struct turns *turns);
 
 /* Whether the end of an attempt has not been told or concluded yet. */
 bool upload_runs(const struct upload *upload);

@@ -10,6 +10,7 @@ enum {
     GRACE_MS = 1000, /* for an end that is under way */
     TICK_MS = 100,
     LATE_MS = 2 * TICK_MS,
+    OTHERS = 50,
     DIES_MS = NOW_MS + 3730,
     LAST_MS = DIES_MS + 10000
 };
@@ -150,6 +151,28 @@ is_looked_at_where_nobody_asks(void **state)
     ASSERT_THAT(unit_case("%d looks", looks), looks >= 8 && looks <= 12);
 }
 
+/* Not as often as when there were many: only until all had their turn. */
+static void
+is_looked_at_no_more_often_once_others_have_ended(void **state)
+{
+    struct fixture *f = *state;
+    int looks;
+
+    for (int i = 0; i < 2 * OTHERS; i++) {
+        struct event event = start_of(&f->c, HEADER, false);
+
+        snprintf(event.id, sizeof(event.id), "other-%d", i % OTHERS);
+        if (i >= OTHERS) {
+            uploads_tick(f->uploads, NOW_MS);
+            event.kind = EVENT_END;
+            event.status = 200;
+        }
+        uploads_event(f->uploads, &event, NOW_MS);
+    }
+    looks = looks_of_the_timer(f, 0);
+    ASSERT_THAT(unit_case("%d looks", looks), looks >= 8 && looks <= 12);
+}
+
 static void
 is_left_to_whoever_asks(void **state)
 {
@@ -164,6 +187,9 @@ main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(is_looked_at_where_nobody_asks, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            is_looked_at_no_more_often_once_others_have_ended, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(is_left_to_whoever_asks, set_up,
                                         tear_down),
     };

@@ -1,7 +1,8 @@
 /* Uploads whose end nobody told: what is concluded, and when. */
+#include "uploads_internal.h"
 #include "uploads_unit.h"
 
-enum { MANY = 1000 };
+enum { MANY = 1000, FILES = 90, TICK_MS = 250, LONG_CHECK_MS = 5000 };
 
 static void
 lost_end_after_all_bytes(void **state)
@@ -95,6 +96,48 @@ many_lost_ends_at_once(void **state)
     }
 }
 
+/*
+ * Those of a worker that was killed, each with a file: the last one is looked
+ * at within an interval, too, though ever fewer are left to look at.
+ */
+static void
+the_last_of_many_is_noticed_in_time(void **state)
+{
+    const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
+                                             .check_interval_ms = LONG_CHECK_MS,
+                                             .inactive_timeout_ms = INACTIVE_MS,
+                                             .ttl_ms = { TTL_MS },
+                                             .held_max = FILES,
+                                             .clock_ms = still_clock,
+                                             .thread_ms = still_clock };
+    struct fixture *f = *state;
+    int64_t gone_ms = BEGAN_MS + LONG_CHECK_MS + 110;
+    struct progress p;
+
+    uploads_configure(f->uploads, &options);
+    for (int i = 0; i < FILES; i++) {
+        struct event event = make_event(EVENT_START, 1);
+        struct spool spool = make_spool(f, "");
+
+        snprintf(event.id, sizeof(event.id), "%03d", i);
+        event.connection = spool.connection = i + 1;
+        uploads_event(f->uploads, &event, BEGAN_MS);
+        uploads_spool(f->uploads, &spool, BEGAN_MS);
+    }
+    tick_until(f, BEGAN_MS + 10, gone_ms);
+    for (int i = 0; i < FILES; i++) {
+        p = ask_for(f, unit_case("%03d", i), gone_ms);
+        ASSERT_INT(unit_case("%03d", i), p.received_bytes, SPOOLED);
+    }
+    close_file(f);
+    tick_until(f, gone_ms + 150,
+               gone_ms + LONG_CHECK_MS + GRACE_MS + 2 * TICK_MS);
+    for (int i = 0; i < FILES; i++) {
+        p = ask_for(f, unit_case("%03d", i), gone_ms + 2 * LONG_CHECK_MS);
+        ASSERT_INT(unit_case("%03d", i), p.state, UPLOAD_ERROR);
+    }
+}
+
 int
 main(void)
 {
@@ -104,6 +147,7 @@ main(void)
         UPLOADS_TEST(late_end_overrules_a_conclusion),
         UPLOADS_TEST(without_any_gauge_given_up_in_time),
         UPLOADS_TEST(many_lost_ends_at_once),
+        UPLOADS_TEST(the_last_of_many_is_noticed_in_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
