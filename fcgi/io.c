@@ -441,12 +441,18 @@ io_timer_release(struct io_timer *timer)
 }
 
 static int64_t
-read_ms(clockid_t clock)
+read_us(clockid_t clock)
 {
     struct timespec now;
 
     clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t
+read_ms(clockid_t clock)
+{
+    return read_us(clock) / 1000;
 }
 
 int64_t
@@ -462,7 +468,7 @@ io_coarse_ms(void)
 }
 
 int64_t
-io_thread_ms(void)
+io_thread_us(void)
 {
-    return read_ms(CLOCK_THREAD_CPUTIME_ID);
+    return read_us(CLOCK_THREAD_CPUTIME_ID);
 }

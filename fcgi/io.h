@@ -123,7 +123,7 @@ int64_t io_now_ms(void);
  */
 int64_t io_coarse_ms(void);
 
-/* How long the calling thread has run on a processor, in milliseconds. */
-int64_t io_thread_ms(void);
+/* How long the calling thread has run on a processor, in microseconds. */
+int64_t io_thread_us(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,10 @@ enum {
     RING_BYTES = 16 << 20, /* two receive buffers of the default size */
     QUIET_MS = 1000,       /* without an event: a burst is over */
     NAP_MS = 1,            /* between two looks at sockets that can wait */
-    UNIX_QUEUE_MIN = 512,  /* messages, before a short queue is warned of */
+    RATE_MS = 16,          /* over which the rate of datagrams is taken */
+    FEW = 4,               /* datagrams that the drainer parses itself */
+    NAP_RATE = 2,         /* datagrams in a millisecond, from which on to nap */
+    UNIX_QUEUE_MIN = 512, /* messages, before a short queue is warned of */
 };
 
 struct event_socket {
@@ -49,12 +53,16 @@ struct syslog_server {
     pthread_t parser;
     bool draining;
     bool parsing;
+    atomic_int queued; /* messages that the parser has not done with yet */
 
     /* The drainer's. */
-    char (*buffers)[DATAGRAM_MAX];
+    char (*buffers)[DATAGRAM_MAX + 1];
     struct log_pace drop_pace;
     uint64_t dropped_told; /* of the ring's, in the log so far */
     bool foreign_logged;
+    int64_t rate_since_ms;
+    int rate_count; /* datagrams since */
+    bool are_many;
 };
 
 struct syslog_server *
@@ -246,13 +254,46 @@ syslog_server_each_socket(struct syslog_server *server,
     }
 }
 
+/* For the parser. */
 static void
 keep(struct syslog_server *server, const char *data, size_t len)
 {
-    if (!datagram_ring_put(server->ring, data, len) &&
-        log_pace_fault(&server->drop_pace, io_now_ms())) {
+    atomic_fetch_add(&server->queued, 1);
+    if (datagram_ring_put(server->ring, data, len)) {
+        return;
+    }
+    atomic_fetch_sub(&server->queued, 1);
+    if (log_pace_fault(&server->drop_pace, io_now_ms())) {
         server->log(LOG_ERR, "syslog: events come faster than they can be "
                              "parsed, some are dropped");
+    }
+}
+
+/*
+ * Waking the parser takes longer than parsing, and the file that a line tells
+ * of may be gone by then. Where the queue is short nothing may wait, though;
+ * and what came before is parsed before.
+ */
+static bool
+may_parse(const struct syslog_server *server, const struct event_socket *s,
+          int count)
+{
+    return count <= FEW && !server->are_many &&
+           address_path(&s->address) == NULL &&
+           atomic_load(&server->queued) == 0;
+}
+
+static void
+take(struct syslog_server *server, const struct event_socket *s, char *data,
+     size_t len, int count)
+{
+    const struct syslog_handler *handler = &server->handler;
+
+    if (may_parse(server, s, count)) {
+        data[len] = '\0';
+        handler->message(handler->context, data);
+    } else {
+        keep(server, data, len);
     }
 }
 
@@ -279,10 +320,11 @@ drain_socket(struct syslog_server *server, const struct event_socket *s)
             senders[i].storage.ss_family = AF_UNSPEC;
         }
         count = recvmmsg(s->fd, messages, BATCH, MSG_DONTWAIT, NULL);
+        server->rate_count += count > 0 ? count : 0;
         for (int i = 0; i < count; i++) {
             senders[i].len = messages[i].msg_hdr.msg_namelen;
             if (is_welcome(server, s->local_only, &senders[i])) {
-                keep(server, server->buffers[i], messages[i].msg_len);
+                take(server, s, server->buffers[i], messages[i].msg_len, count);
             }
         }
         log_pace_well(&server->drop_pace, io_now_ms());
@@ -329,6 +371,21 @@ find_sources(struct syslog_server *server, struct pollfd *fds,
     return count;
 }
 
+/* Whether datagrams come so fast that waking up for each one is a burden. */
+static bool
+are_many(struct syslog_server *server)
+{
+    int64_t now_ms = io_now_ms();
+    int64_t took_ms = now_ms - server->rate_since_ms;
+
+    if (took_ms >= RATE_MS) {
+        server->are_many = server->rate_count >= NAP_RATE * took_ms;
+        server->rate_since_ms = now_ms;
+        server->rate_count = 0;
+    }
+    return server->are_many;
+}
+
 static void *
 drain(void *argument)
 {
@@ -356,9 +413,10 @@ drain(void *argument)
         }
         /*
          * Whom nobody waits for has nobody to wake: of many lines that costs
-         * nginx more than the sending itself.
+         * nginx more than the sending itself. Of few, each is taken at once:
+         * the file that it tells of may be gone in a moment.
          */
-        if (ready > 0 && fds[0].revents == 0) {
+        if (ready > 0 && fds[0].revents == 0 && are_many(server)) {
             poll(fds, urgent, NAP_MS);
         }
     }
@@ -392,6 +450,7 @@ parse(void *argument)
             handler->burst_end(handler->context);
             in_burst = 0;
         }
+        atomic_fetch_sub(&server->queued, 1);
     }
     if (in_burst > 0) {
         handler->burst_end(handler->context);

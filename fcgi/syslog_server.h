@@ -1,7 +1,8 @@
 /*
  * Takes nginx's syslog datagrams (RFC 3164 form) on Unix-domain and UDP
- * sockets. One thread moves them into a ring and does nothing else, so that
- * bursts are not lost; another parses them and calls the application.
+ * sockets. One thread moves them into a ring, so that bursts are not lost;
+ * another parses them and calls the application. A few that come on UDP while
+ * there are none in the ring the first thread parses itself, at once.
  */
 #ifndef FCGI_SYSLOG_SERVER_H
 #define FCGI_SYSLOG_SERVER_H
@@ -14,7 +15,7 @@
 
 struct syslog_server;
 
-/* The application. Called on the parsing thread. */
+/* The application. Called by one thread at a time, in the order of messages. */
 struct syslog_handler {
     /* One NUL-terminated message. */
     void (*message)(void *context, char *message);

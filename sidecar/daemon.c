@@ -91,7 +91,7 @@ uploads_options(const struct daemon *daemon, const struct config *config)
         .piece_timeout_ms = config->piece_timeout_ms,
         .held_max = held_max(config),
         .clock_ms = io_now_ms,
-        .thread_ms = io_thread_ms,
+        .thread_us = io_thread_us,
     };
 
     memcpy(options.gauges, config->gauges, sizeof(options.gauges));

@@ -12,9 +12,17 @@ enum {
     SCAN_MIN = 16,   /* new files of a worker, mostly */
     SCAN_MAX = 1024, /* new files found in one pass */
     SCAN_PACE = 10,  /* a worker takes 1/10 of a processor at most */
-    PASSES = 3,      /* through a worker's descriptors, at a time */
+    SCAN_AHEAD_US = 50000, /* of that: for scans in quick succession */
+    PASSES = 3,            /* through a worker's descriptors, at a time */
     MARK_MS = 60000, /* from a file's line on: then it has no mark, ever */
 };
+
+/* Whether its scans have not taken too much time lately. */
+static bool
+may_scan(const struct worker *worker, int64_t now_ms)
+{
+    return !worker->scanned && worker->paid_us - now_ms * 1000 <= SCAN_AHEAD_US;
+}
 
 static bool
 claim_scan(struct uploads *uploads, int64_t pid, int64_t now_ms,
@@ -30,17 +38,24 @@ claim_scan(struct uploads *uploads, int64_t pid, int64_t now_ms,
             break;
         }
         /* A worker that has been quiet for long makes room. */
-        if (slot == NULL || worker->next_scan_ms < slot->next_scan_ms) {
+        if (!worker->scanned &&
+            (slot == NULL || worker->paid_us < slot->paid_us)) {
             slot = worker;
         }
     }
-    if (slot->pid == pid && slot->next_scan_ms > now_ms) {
+    if (slot == NULL) {
+        return false;
+    }
+    if (slot->pid == pid && !may_scan(slot, now_ms)) {
         slot->missed = true;
         return false;
     }
+    if (slot->pid != pid || slot->paid_us < now_ms * 1000) {
+        slot->paid_us = now_ms * 1000;
+    }
     slot->pid = pid;
+    slot->scanned = true;
     slot->missed = false;
-    slot->next_scan_ms = now_ms + 1000; /* nobody else meanwhile */
     *claimed = slot;
     return true;
 }
@@ -256,8 +271,8 @@ static bool
 scan_if_due(struct uploads *uploads, int64_t pid, int64_t now_ms)
 {
     struct worker *worker = NULL;
-    int64_t began_ms;
-    int64_t took_ms;
+    int64_t began_us;
+    int64_t took_us;
     bool claimed;
     bool again;
 
@@ -267,12 +282,13 @@ scan_if_due(struct uploads *uploads, int64_t pid, int64_t now_ms)
     if (!claimed) {
         return false;
     }
-    began_ms = uploads->options.thread_ms();
+    began_us = uploads->options.thread_us();
     scan(uploads, pid, now_ms);
-    took_ms = uploads->options.thread_ms() - began_ms;
+    took_us = uploads->options.thread_us() - began_us;
     pthread_mutex_lock(&uploads->worker_lock);
-    worker->next_scan_ms = now_ms + SCAN_PACE * took_ms;
-    again = worker->missed && worker->next_scan_ms <= now_ms;
+    worker->scanned = false;
+    worker->paid_us += SCAN_PACE * took_us;
+    again = worker->missed && may_scan(worker, now_ms);
     pthread_mutex_unlock(&uploads->worker_lock);
     return again;
 }

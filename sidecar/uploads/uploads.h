@@ -31,7 +31,7 @@ struct uploads_options {
     int held_max; /* temporary files to hold open for their last size */
     int64_t wall_offset_ms;     /* wall clock less monotonic; 0: as it is */
     int64_t (*clock_ms)(void);  /* the monotonic clock, to time turns by */
-    int64_t (*thread_ms)(void); /* of the thread on a processor: scans */
+    int64_t (*thread_us)(void); /* of the thread on a processor: scans */
     struct destroyed_sockets *destroyed; /* the caller's; NULL: none */
 };
 

@@ -73,7 +73,7 @@ open_store(void)
         .inactive_timeout_ms = 1000,
         .ttl_ms = { 1000, 1000 },
         .clock_ms = io_now_ms,
-        .thread_ms = io_thread_ms,
+        .thread_us = io_thread_us,
     };
     const char *message = NULL;
 

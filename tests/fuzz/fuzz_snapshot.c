@@ -62,7 +62,7 @@ set_up(void)
         .inactive_timeout_ms = 1000,
         .piece_timeout_ms = 1000,
         .clock_ms = io_now_ms,
-        .thread_ms = io_thread_ms,
+        .thread_us = io_thread_us,
     };
 
     if (reader == NULL) {

@@ -10,7 +10,7 @@ received_with(int64_t header_bytes, bool proxied)
                                        .ttl_ms = { 1000 },
                                        .wall_offset_ms = 1,
                                        .clock_ms = still_clock,
-                                       .thread_ms = still_clock };
+                                       .thread_us = still_clock };
     const char *message = NULL;
     struct store *store = store_new(&message);
     struct uploads *uploads;

@@ -223,7 +223,7 @@ probes(void **state)
                                        .ttl_ms = { 1000 },
                                        .wall_offset_ms = 1,
                                        .clock_ms = still_clock,
-                                       .thread_ms = still_clock };
+                                       .thread_us = still_clock };
     char *message = NULL;
     const char *wrong = NULL;
     struct config *config = config_load(NULL, NULL, &message);

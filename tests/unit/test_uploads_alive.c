@@ -30,7 +30,7 @@ set_up(void **state)
                                        .ttl_ms = { 60000 },
                                        .wall_offset_ms = 1,
                                        .clock_ms = still_clock,
-                                       .thread_ms = still_clock };
+                                       .thread_us = still_clock };
     const char *message = NULL;
     struct event event;
 

@@ -83,9 +83,9 @@ only_files_of_nginx_are_looked_at(void **state)
 static int64_t
 slow_clock(void)
 {
-    static int64_t now_ms;
+    static int64_t now_us;
 
-    return now_ms += 10;
+    return now_us += 10000;
 }
 
 /* Without anybody who asks: its size is wanted once nginx has closed it. */
@@ -97,7 +97,7 @@ the_timer_looks_for_files(void **state)
                                              .check_interval_ms = CHECK_MS,
                                              .inactive_timeout_ms = INACTIVE_MS,
                                              .clock_ms = still_clock,
-                                             .thread_ms = slow_clock };
+                                             .thread_us = slow_clock };
     struct spool spool = make_spool(f, "one");
     struct spool unresolved;
 
@@ -110,6 +110,58 @@ the_timer_looks_for_files(void **state)
     uploads_tick(f->uploads, BEGAN_MS + 500);
     ASSERT_INT("found",
                store_spool_unresolved(f->store, spool.pid, &unresolved, 1), 0);
+}
+
+/* Each scan takes 1 ms of processor time. */
+static int64_t
+steady_clock(void)
+{
+    static int64_t now_us;
+
+    return now_us += 1000;
+}
+
+/* Quick ones may follow one another; in the long run they take a tenth. */
+static void
+scans_are_paced_in_the_long_run(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t at_ms;
+        int found; /* of files told of one after the other at that time */
+    } rows[] = {
+        { "five milliseconds ahead", 0, 6 },
+        { "none are left", 9, 0 },
+        { "one more", 10, 1 },
+        { "ten milliseconds for each", 35, 2 },
+        { "never further ahead", 10000, 6 },
+    };
+    struct fixture *f = *state;
+    const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
+                                             .check_interval_ms = CHECK_MS,
+                                             .inactive_timeout_ms = INACTIVE_MS,
+                                             .clock_ms = still_clock,
+                                             .thread_us = steady_clock };
+    int64_t connection = CONNECTION;
+
+    uploads_configure(f->uploads, &options);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct spool unresolved;
+        int found = 0;
+
+        /* Those that had no scan get it by that of the next one. */
+        for (; found < FILES_MAX; found++) {
+            struct spool spool = make_spool(f, "");
+
+            spool.connection = connection++;
+            uploads_spool(f->uploads, &spool, BEGAN_MS + rows[i].at_ms);
+            if (store_spool_unresolved(f->store, spool.pid, &unresolved, 1) >
+                0) {
+                break;
+            }
+        }
+        ASSERT_INT(rows[i].name, found, rows[i].found);
+    }
 }
 
 static struct fixture *interrupted;
@@ -139,7 +191,7 @@ who_comes_during_a_pass_is_looked_for(void **state)
                                              .check_interval_ms = CHECK_MS,
                                              .inactive_timeout_ms = INACTIVE_MS,
                                              .clock_ms = still_clock,
-                                             .thread_ms = interrupting_clock };
+                                             .thread_us = interrupting_clock };
     struct spool unresolved;
 
     interrupted = f;
@@ -244,7 +296,7 @@ a_file_that_is_not_held_is_marked(void **state)
                                              .check_interval_ms = CHECK_MS,
                                              .inactive_timeout_ms = INACTIVE_MS,
                                              .clock_ms = still_clock,
-                                             .thread_ms = still_clock };
+                                             .thread_us = still_clock };
     const struct timespec tick = { .tv_nsec = 20000000 };
     struct spool known;
 
@@ -360,6 +412,7 @@ main(void)
         UPLOADS_TEST(the_lowest_candidate_is_told),
         UPLOADS_TEST(only_files_of_nginx_are_looked_at),
         UPLOADS_TEST(the_timer_looks_for_files),
+        UPLOADS_TEST(scans_are_paced_in_the_long_run),
         UPLOADS_TEST(who_comes_during_a_pass_is_looked_for),
         UPLOADS_TEST(a_name_alone_is_not_believed),
         UPLOADS_TEST(a_closed_file_is_not_credited_to_a_neighbour),

@@ -109,7 +109,7 @@ the_last_of_many_is_noticed_in_time(void **state)
                                              .ttl_ms = { TTL_MS },
                                              .held_max = FILES,
                                              .clock_ms = still_clock,
-                                             .thread_ms = still_clock };
+                                             .thread_us = still_clock };
     struct fixture *f = *state;
     int64_t gone_ms = BEGAN_MS + LONG_CHECK_MS + 110;
     struct progress p;

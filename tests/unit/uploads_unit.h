@@ -54,7 +54,7 @@ set_up(void **state)
         .wall_offset_ms = OFFSET_MS,
         .held_max = 100,
         .clock_ms = still_clock,
-        .thread_ms = still_clock,
+        .thread_us = still_clock,
     };
     const char *message;
 
