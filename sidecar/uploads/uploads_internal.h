@@ -24,7 +24,7 @@ enum {
 
 /* When a worker's descriptors may be looked through again. */
 struct worker {
-    int64_t pid; /* 0: free */
+    int64_t pid;     /* 0: free */
     int64_t paid_us; /* when the time that scans took will be made up for */
     bool scanned;    /* by somebody, now */
     bool missed;     /* somebody wanted a scan since the last one began */
