@@ -16,6 +16,7 @@
 
 #include "assembly_alias.h"
 #include "assembly_piece.h"
+#include "form.h"
 #include "piece.h"
 #include "resource.h"
 #include "uploads_internal.h"
@@ -123,6 +124,26 @@ read_outcome(struct event *event, bool unmarked, struct piece_outcome *outcome)
     }
 }
 
+/* Of a form that was cut short before anybody could read what it tells. */
+static bool
+lose_form(struct uploads *uploads, int zone, const struct event *event,
+          int64_t now_ms)
+{
+    struct file file;
+    bool lost;
+
+    if (event->kind != EVENT_END || !is_form(event) || event->id[0] == '\0' ||
+        !assembly_open(uploads, zone, event->id, now_ms, &file)) {
+        return false;
+    }
+    lost = assembly_lose_form(uploads, &file, event, now_ms);
+    if (lost) {
+        assembly_save(uploads, &file, now_ms);
+    }
+    assembly_close(&file);
+    return lost;
+}
+
 bool
 assembly_event(struct uploads *uploads, int zone, struct event *event,
                int64_t now_ms)
@@ -135,7 +156,7 @@ assembly_event(struct uploads *uploads, int zone, struct event *event,
 
     recall_piece(uploads, zone, event);
     if (event->piece.protocol == PIECE_NONE && !unmarked) {
-        return false;
+        return lose_form(uploads, zone, event, now_ms);
     }
     read_outcome(event, unmarked, &outcome);
     base_bytes = find_id(uploads, zone, event, &outcome, id);

@@ -400,6 +400,21 @@ was_cut_short(const struct event *event, int64_t body_bytes)
     }
 }
 
+bool
+assembly_lose_form(struct uploads *uploads, struct file *file,
+                   const struct event *event, int64_t now_ms)
+{
+    if (!file->known || !upload_runs(&file->row) ||
+        event->request_length_bytes < event->header_length_bytes ||
+        !was_cut_short(event, event->request_length_bytes -
+                                  event->header_length_bytes)) {
+        return false;
+    }
+    end_request(uploads, file, event, now_ms);
+    take_failure(uploads, file, event, now_ms);
+    return true;
+}
+
 void
 assembly_end_piece(struct uploads *uploads, struct file *file,
                    const struct event *event,

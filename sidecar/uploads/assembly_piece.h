@@ -19,6 +19,14 @@ void assembly_end_piece(struct uploads *uploads, struct file *file,
                         const struct piece_outcome *outcome, int64_t base_bytes,
                         int64_t now_ms);
 
+/*
+ * Ends a form of a running file of which nobody could read what piece it is, if
+ * nginx has cut it short: which one does not matter then. Returns whether that
+ * is so.
+ */
+bool assembly_lose_form(struct uploads *uploads, struct file *file,
+                        const struct event *event, int64_t now_ms);
+
 /* Makes a request under way the piece that its form has turned out to be. */
 void assembly_adopt_form(struct uploads *uploads, struct upload *row,
                          const struct piece *piece, int64_t now_ms);

@@ -138,6 +138,54 @@ test_form_that_is_gone_at_its_end(void **state)
     }
 }
 
+/*
+ * A form that comes, and breaks off, before anybody has looked into it: it is
+ * none of an upload's own. One that has come whole is, whatever it was.
+ */
+static void
+test_form_that_is_cut_short_unread(void **state)
+{
+    static const struct {
+        const char *name;
+        int status;
+        int bytes; /* that have come of it */
+        const char *told;
+    } rows[] = {
+        { "cut short", 400, 1000,
+          "uploading receiving 7000/12000 1 pieces [7000,12000) from 5000" },
+        { "answered too early", 200, 1000,
+          "uploading receiving 7000/12000 1 pieces [7000,12000)" },
+        { "refused", 400, 5400,
+          "uploading receiving 7000/12000 1 pieces [7000,12000)" },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct fixture *f = *state;
+        char fields[256];
+        struct step cut = { 1400, NULL, 9, fields };
+        struct progress progress;
+
+        tell_form(f, 0, FORM_CHUNK, false, FORM_BEGAN_MS);
+        write_form(f, 0, FORM_CHUNK);
+        tell_form(f, 0, FORM_CHUNK, true, 1100);
+        snprintf(fields, sizeof(fields),
+                 "id=a; method=POST;"
+                 " content_type=multipart/form-data;boundary=b; pid=%d;"
+                 " connection=%d; content_length=5400; header_length=10;"
+                 " request_length=%d; status=%d; request_time=0.010",
+                 (int)getpid(), CONNECTION + 1, rows[i].bytes + 10,
+                 rows[i].status);
+        tell(f, rows[i].name, &cut);
+        tell_form(f, 1, FORM_CHUNK, false, 1500);
+        write_form(f, 1, 2000);
+        (void)ask_for(f, "a", 1600); /* looks into the form */
+        progress = ask_for(f, "a", 1700);
+        ASSERT_TEXT(rows[i].name, describe(&progress), rows[i].told);
+        tear_down(state);
+        set_up(state);
+    }
+}
+
 /* What was read of forms under way need not be there at their ends. */
 static void
 test_forms_under_way(void **state)
@@ -273,6 +321,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         UPLOADS_TEST(test_form_at_its_end),
         UPLOADS_TEST(test_form_that_is_gone_at_its_end),
+        UPLOADS_TEST(test_form_that_is_cut_short_unread),
         UPLOADS_TEST(test_forms_under_way),
         UPLOADS_TEST(test_rate),
         UPLOADS_TEST(test_unmarked),
