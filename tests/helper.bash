@@ -195,6 +195,11 @@ nginx_start() {
         2> "$SITE/log/nginx-stderr" 3>&-
     wait_until test -s "$SITE/nginx.pid"
     wait_until is_listening "$PORT"
+    wait_until has_workers # the master listens before it has any
+}
+
+has_workers() {
+    nginx_workers > /dev/null
 }
 
 nginx_workers() {
