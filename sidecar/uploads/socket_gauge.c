@@ -20,8 +20,9 @@
 #include "log_pace.h"
 
 enum {
-    TCP_LISTEN_STATE = 10, /* TCP_LISTEN, which <linux/tcp.h> lacks */
-    FORESEEN_MAX = 32,     /* questions in one message */
+    TCP_CLOSE_WAIT_STATE = 8, /* TCP_CLOSE_WAIT, which <linux/tcp.h> lacks */
+    TCP_LISTEN_STATE = 10,
+    FORESEEN_MAX = 32, /* questions in one message */
     QUESTION_BYTES =
         MNL_ALIGN(sizeof(struct nlmsghdr) + sizeof(struct inet_diag_req_v2)),
     ANSWER_BYTES = 1024, /* room for one */
@@ -179,6 +180,11 @@ take_answer(const struct nlmsghdr *header, void *argument)
         reading->socket->cookie = cookie;
         reading->read_bytes =
             (int64_t)received_bytes - (int64_t)message->idiag_rqueue;
+        /* The end of the stream counts as a byte once it has been read. */
+        if (message->idiag_state == TCP_CLOSE_WAIT_STATE &&
+            message->idiag_rqueue == 0) {
+            reading->read_bytes--;
+        }
         reading->answer = SOCKET_OPEN;
         break;
     }

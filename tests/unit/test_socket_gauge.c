@@ -151,6 +151,29 @@ told_once(void **state)
     close_many(3);
 }
 
+/* A client that goes away: the end of its stream is none of its bytes. */
+static void
+the_end_of_the_stream_is_no_byte(void **state)
+{
+    char data[100] = "";
+    int64_t before;
+
+    (void)state;
+    open_many(1);
+    before = read_bytes(0);
+    assert_int_equal(send(connections[0].client, data, sizeof(data), 0),
+                     sizeof(data));
+    shutdown(connections[0].client, SHUT_WR);
+    ASSERT_INT("none read", read_bytes(0), before);
+    assert_int_equal(recv(connections[0].server, data, 60, 0), 60);
+    ASSERT_INT("a part read", read_bytes(0), before + 60);
+    assert_int_equal(recv(connections[0].server, data, 40, 0), 40);
+    ASSERT_INT("all read", read_bytes(0), before + 100);
+    assert_int_equal(recv(connections[0].server, data, 1, 0), 0);
+    ASSERT_INT("and the end", read_bytes(0), before + 100);
+    close_many(1);
+}
+
 static void
 gone(void **state)
 {
@@ -278,6 +301,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asked_by_one_message),
         cmocka_unit_test(told_once),
+        cmocka_unit_test(the_end_of_the_stream_is_no_byte),
         cmocka_unit_test(gone),
         cmocka_unit_test(failures),
         cmocka_unit_test(probes),
