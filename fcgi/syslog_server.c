@@ -60,6 +60,7 @@ struct syslog_server {
     struct log_pace drop_pace;
     uint64_t dropped_told; /* of the ring's, in the log so far */
     bool foreign_logged;
+    bool has_short_queue; /* a Unix-domain socket's */
     int64_t rate_since_ms;
     int rate_count; /* datagrams since */
     bool are_many;
@@ -271,25 +272,22 @@ keep(struct syslog_server *server, const char *data, size_t len)
 
 /*
  * Waking the parser takes longer than parsing, and the file that a line tells
- * of may be gone by then. Where the queue is short nothing may wait, though;
- * and what came before is parsed before.
+ * of may be gone by then. Short queues must not wait for that, though; and what
+ * came before is parsed before.
  */
 static bool
-may_parse(const struct syslog_server *server, const struct event_socket *s,
-          int count)
+may_parse(const struct syslog_server *server, int count)
 {
-    return count <= FEW && !server->are_many &&
-           address_path(&s->address) == NULL &&
+    return count <= FEW && !server->are_many && !server->has_short_queue &&
            atomic_load(&server->queued) == 0;
 }
 
 static void
-take(struct syslog_server *server, const struct event_socket *s, char *data,
-     size_t len, int count)
+take(struct syslog_server *server, char *data, size_t len, int count)
 {
     const struct syslog_handler *handler = &server->handler;
 
-    if (may_parse(server, s, count)) {
+    if (may_parse(server, count)) {
         data[len] = '\0';
         handler->message(handler->context, data);
     } else {
@@ -324,7 +322,7 @@ drain_socket(struct syslog_server *server, const struct event_socket *s)
         for (int i = 0; i < count; i++) {
             senders[i].len = messages[i].msg_hdr.msg_namelen;
             if (is_welcome(server, s->local_only, &senders[i])) {
-                take(server, s, server->buffers[i], messages[i].msg_len, count);
+                take(server, server->buffers[i], messages[i].msg_len, count);
             }
         }
         log_pace_well(&server->drop_pace, io_now_ms());
@@ -395,6 +393,7 @@ drain(void *argument)
     nfds_t urgent = 1;
     nfds_t count = find_sources(server, fds, sockets, &urgent);
 
+    server->has_short_queue = urgent > 1; /* the first one is the stop's */
     while (fds[0].revents == 0) {
         bool untold =
             datagram_ring_dropped(server->ring) != server->dropped_told;

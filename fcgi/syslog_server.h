@@ -1,8 +1,9 @@
 /*
  * Takes nginx's syslog datagrams (RFC 3164 form) on Unix-domain and UDP
  * sockets. One thread moves them into a ring, so that bursts are not lost;
- * another parses them and calls the application. A few that come on UDP while
- * there are none in the ring the first thread parses itself, at once.
+ * another parses them and calls the application. Without Unix-domain sockets
+ * the first thread parses a few itself, at once, while there are none in the
+ * ring.
  */
 #ifndef FCGI_SYSLOG_SERVER_H
 #define FCGI_SYSLOG_SERVER_H

@@ -404,10 +404,10 @@ bool
 assembly_lose_form(struct uploads *uploads, struct file *file,
                    const struct event *event, int64_t now_ms)
 {
-    if (!file->known || !upload_runs(&file->row) ||
-        event->request_length_bytes < event->header_length_bytes ||
-        !was_cut_short(event, event->request_length_bytes -
-                                  event->header_length_bytes)) {
+    int64_t body_bytes = event_body_bytes(event);
+
+    if (!file->known || !upload_runs(&file->row) || body_bytes < 0 ||
+        !was_cut_short(event, body_bytes)) {
         return false;
     }
     end_request(uploads, file, event, now_ms);

@@ -165,11 +165,7 @@ logged_body_bytes(const struct upload *upload, const struct event *event)
         /* Once a chunked body was read, $content_length is its true length. */
         return event->content_length_bytes;
     }
-    if (event->request_length_bytes < 0 || event->header_length_bytes < 0 ||
-        event->request_length_bytes < event->header_length_bytes) {
-        return -1;
-    }
-    return event->request_length_bytes - event->header_length_bytes;
+    return event_body_bytes(event);
 }
 
 void

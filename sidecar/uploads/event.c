@@ -359,6 +359,16 @@ event_began_ms(const struct event *event, int64_t ended_ms)
     return ended_ms - (event->request_time_ms > 0 ? event->request_time_ms : 0);
 }
 
+int64_t
+event_body_bytes(const struct event *event)
+{
+    if (event->request_length_bytes < 0 || event->header_length_bytes < 0 ||
+        event->request_length_bytes < event->header_length_bytes) {
+        return -1;
+    }
+    return event->request_length_bytes - event->header_length_bytes;
+}
+
 uint64_t
 event_request_hash(const char *line)
 {

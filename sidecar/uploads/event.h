@@ -96,6 +96,12 @@ const char *event_from_log(const struct request *request, struct event *event);
 /* When a request began that ended at that time, by $request_time. */
 int64_t event_began_ms(const struct event *event, int64_t ended_ms);
 
+/*
+ * The length of a body as an access-log line has it, with what surrounds the
+ * chunks of a chunked one; -1 where it does not tell.
+ */
+int64_t event_body_bytes(const struct event *event);
+
 /* FNV-1a of a request line, never 0; of "" it is 0. */
 uint64_t event_request_hash(const char *line);
 

@@ -57,28 +57,26 @@ begins_as_form(const struct spool *spool)
 }
 
 /*
- * Opens the file that was told of last; -1 without one. A look may find it gone
- * at any time, and its number may then be another file's: what has still been
- * there once it was open was the request's.
+ * Opens the file that was told of last; -1 without one. If files were let go of
+ * meanwhile its number may have been another one's by then.
  */
 static int
 open_file_of(struct uploads *uploads, const struct upload *request)
 {
-    struct spool spools[FILES_MAX];
-    int count = files_of(uploads, request, spools, FILES_MAX);
-    int64_t row = count > 0 ? spools[count - 1].row : 0;
-    int fd = count > 0 ? open_held(&spools[count - 1]) : -1;
+    for (;;) {
+        unsigned releases = atomic_load(&uploads->held_releases);
+        struct spool spools[FILES_MAX];
+        int count = files_of(uploads, request, spools, FILES_MAX);
+        int fd = count > 0 ? open_held(&spools[count - 1]) : -1;
 
-    count = fd >= 0 ? files_of(uploads, request, spools, FILES_MAX) : 0;
-    for (int i = 0; i < count; i++) {
-        if (spools[i].row == row) {
+        if (fd < 0) {
+            return gone_files_open(uploads->gone_files, request);
+        }
+        if (atomic_load(&uploads->held_releases) == releases) {
             return fd;
         }
-    }
-    if (fd >= 0) {
         close(fd);
     }
-    return gone_files_open(uploads->gone_files, request);
 }
 
 /* The beginning of the request's file; -1 without one. */

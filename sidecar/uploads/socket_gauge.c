@@ -21,6 +21,7 @@
 
 enum {
     TCP_CLOSE_WAIT_STATE = 8, /* TCP_CLOSE_WAIT, which <linux/tcp.h> lacks */
+    TCP_LAST_ACK_STATE = 9,
     TCP_LISTEN_STATE = 10,
     FORESEEN_MAX = 32, /* questions in one message */
     QUESTION_BYTES =
@@ -151,6 +152,15 @@ put_question(struct nlmsghdr *header, const struct upload_socket *s,
     request->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 }
 
+/* Once it has been read, the end of the client's stream counts as a byte. */
+static bool
+has_read_end(const struct inet_diag_msg *message)
+{
+    return message->idiag_rqueue == 0 &&
+           (message->idiag_state == TCP_CLOSE_WAIT_STATE ||
+            message->idiag_state == TCP_LAST_ACK_STATE);
+}
+
 static int
 take_answer(const struct nlmsghdr *header, void *argument)
 {
@@ -178,13 +188,9 @@ take_answer(const struct nlmsghdr *header, void *argument)
                (const char *)mnl_attr_get_payload(attribute) + at,
                sizeof(received_bytes));
         reading->socket->cookie = cookie;
-        reading->read_bytes =
-            (int64_t)received_bytes - (int64_t)message->idiag_rqueue;
-        /* The end of the stream counts as a byte once it has been read. */
-        if (message->idiag_state == TCP_CLOSE_WAIT_STATE &&
-            message->idiag_rqueue == 0) {
-            reading->read_bytes--;
-        }
+        reading->read_bytes = (int64_t)received_bytes -
+                              (int64_t)message->idiag_rqueue -
+                              has_read_end(message);
         reading->answer = SOCKET_OPEN;
         break;
     }

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/filter.h>
 
 #include "io.h"
 #include "probe.h"
@@ -155,6 +156,8 @@ told_once(void **state)
 static void
 the_end_of_the_stream_is_no_byte(void **state)
 {
+    struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+    const struct sock_fprog deaf = { 1, &drop };
     char data[100] = "";
     int64_t before;
 
@@ -171,6 +174,12 @@ the_end_of_the_stream_is_no_byte(void **state)
     ASSERT_INT("all read", read_bytes(0), before + 100);
     assert_int_equal(recv(connections[0].server, data, 1, 0), 0);
     ASSERT_INT("and the end", read_bytes(0), before + 100);
+    assert_int_equal(setsockopt(connections[0].client, SOL_SOCKET,
+                                SO_ATTACH_FILTER, &deaf, sizeof(deaf)),
+                     0);
+    close(connections[0].server);
+    connections[0].server = -1;
+    ASSERT_INT("closed, and not acknowledged", read_bytes(0), before + 100);
     close_many(1);
 }
 

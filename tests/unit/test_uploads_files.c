@@ -93,14 +93,11 @@ static void
 the_timer_looks_for_files(void **state)
 {
     struct fixture *f = *state;
-    const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
-                                             .check_interval_ms = CHECK_MS,
-                                             .inactive_timeout_ms = INACTIVE_MS,
-                                             .clock_ms = still_clock,
-                                             .thread_us = slow_clock };
+    struct uploads_options options = usual_options();
     struct spool spool = make_spool(f, "one");
     struct spool unresolved;
 
+    options.thread_us = slow_clock;
     uploads_configure(f->uploads, &options);
     uploads_spool(f->uploads, &spool, BEGAN_MS);
     spool.connection++; /* told right behind, when the worker is let alone */
@@ -137,13 +134,10 @@ scans_are_paced_in_the_long_run(void **state)
         { "never further ahead", 10000, 6 },
     };
     struct fixture *f = *state;
-    const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
-                                             .check_interval_ms = CHECK_MS,
-                                             .inactive_timeout_ms = INACTIVE_MS,
-                                             .clock_ms = still_clock,
-                                             .thread_us = steady_clock };
+    struct uploads_options options = usual_options();
     int64_t connection = CONNECTION;
 
+    options.thread_us = steady_clock;
     uploads_configure(f->uploads, &options);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct spool unresolved;
@@ -187,14 +181,11 @@ static void
 who_comes_during_a_pass_is_looked_for(void **state)
 {
     struct fixture *f = *state;
-    const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
-                                             .check_interval_ms = CHECK_MS,
-                                             .inactive_timeout_ms = INACTIVE_MS,
-                                             .clock_ms = still_clock,
-                                             .thread_us = interrupting_clock };
+    struct uploads_options options = usual_options();
     struct spool unresolved;
 
     interrupted = f;
+    options.thread_us = interrupting_clock;
     uploads_configure(f->uploads, &options);
     happen(f, SPOOL, BEGAN_MS);
     assert_int_equal(store_spool_count(f->store), 2);
@@ -292,14 +283,11 @@ static void
 a_file_that_is_not_held_is_marked(void **state)
 {
     struct fixture *f = *state;
-    const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
-                                             .check_interval_ms = CHECK_MS,
-                                             .inactive_timeout_ms = INACTIVE_MS,
-                                             .clock_ms = still_clock,
-                                             .thread_us = still_clock };
+    struct uploads_options options = usual_options();
     const struct timespec tick = { .tv_nsec = 20000000 };
     struct spool known;
 
+    options.held_max = 0;
     uploads_configure(f->uploads, &options);
     happen(f, START, BEGAN_MS);
     happen(f, SPOOL, BEGAN_MS);

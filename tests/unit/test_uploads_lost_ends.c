@@ -103,17 +103,12 @@ many_lost_ends_at_once(void **state)
 static void
 the_last_of_many_is_noticed_in_time(void **state)
 {
-    const struct uploads_options options = { .gauges = { [GAUGE_SPOOL] = true },
-                                             .check_interval_ms = LONG_CHECK_MS,
-                                             .inactive_timeout_ms = INACTIVE_MS,
-                                             .ttl_ms = { TTL_MS },
-                                             .held_max = FILES,
-                                             .clock_ms = still_clock,
-                                             .thread_us = still_clock };
+    struct uploads_options options = usual_options();
     struct fixture *f = *state;
     int64_t gone_ms = BEGAN_MS + LONG_CHECK_MS + 110;
     struct progress p;
 
+    options.check_interval_ms = LONG_CHECK_MS;
     uploads_configure(f->uploads, &options);
     for (int i = 0; i < FILES; i++) {
         struct event event = make_event(EVENT_START, 1);

@@ -42,11 +42,12 @@ still_clock(void)
     return 0;
 }
 
-static inline int
-set_up(void **state)
+/* Those of a test to begin with; it may configure others. */
+static inline struct uploads_options
+usual_options(void)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
-    struct uploads_options options = {
+    const struct uploads_options options = {
+        .gauges = { [GAUGE_SPOOL] = true },
         .check_interval_ms = CHECK_MS,
         .inactive_timeout_ms = INACTIVE_MS,
         .piece_timeout_ms = 20000,
@@ -56,10 +57,18 @@ set_up(void **state)
         .clock_ms = still_clock,
         .thread_us = still_clock,
     };
+
+    return options;
+}
+
+static inline int
+set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    const struct uploads_options options = usual_options();
     const char *message;
 
     prctl(PR_SET_NAME, "nginx"); /* whose files alone are looked at */
-    options.gauges[GAUGE_SPOOL] = true;
     f->store = store_new(&message);
     assert_non_null(f->store);
     assert_int_equal(store_zone_set(f->store, "uploads", 1 << 20), 0);
