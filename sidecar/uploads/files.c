@@ -168,14 +168,13 @@ release_gone_files(struct uploads *uploads, int64_t now_ms)
 
 /* Of a request that is over. */
 static void
-release_gone_files_of(struct uploads *uploads, const struct upload *upload,
-                      int64_t at_ms)
+release_gone_files_of(struct uploads *uploads, const struct upload *upload)
 {
     int held_fd;
 
     do {
         held_fd = gone_files_take(uploads->gone_files, upload->pid,
-                                  upload->connection, at_ms);
+                                  upload->connection);
         let_go(uploads, held_fd);
     } while (held_fd >= 0);
 }
@@ -372,8 +371,11 @@ files_of(struct uploads *uploads, const struct upload *upload,
 }
 
 /*
- * The request is over: its files are closed, or are about to be. Where they
- * cannot be told from those of others, those are not believed for a moment.
+ * The request is over: its files are closed, or are about to be. Where it was
+ * alone on its connection, so far all of them are its own, as nginx's lines
+ * come in order; whatever came late, no other request is to be taken for it.
+ * Where they cannot be told from those of others, those are not believed for a
+ * moment.
  */
 void
 release_files(struct uploads *uploads, const struct upload *upload,
@@ -384,17 +386,18 @@ release_files(struct uploads *uploads, const struct upload *upload,
     int64_t held_fd;
 
     for (int i = 0; i < count; i++) {
-        bool own = is_alone(upload) || spools[i].id[0] != '\0' ||
-                   spools[i].row == upload->spool_row;
+        bool own =
+            is_alone(upload) ||
+            ((spools[i].id[0] != '\0' || spools[i].row == upload->spool_row) &&
+             spools[i].seen_ms <= at_ms);
 
-        if (own && spools[i].seen_ms <= at_ms &&
-            store_spool_take(uploads->store, spools[i].row, &held_fd) ==
-                STORE_OK) {
+        if (own && store_spool_take(uploads->store, spools[i].row, &held_fd) ==
+                       STORE_OK) {
             let_go(uploads, held_fd);
         }
     }
     if (is_alone(upload)) {
-        release_gone_files_of(uploads, upload, at_ms);
+        release_gone_files_of(uploads, upload);
     }
     if (count > 0 && !is_alone(upload) && upload->spool_row == 0) {
         store_spool_uncertain(uploads->store, upload, now_ms + GRACE_MS);

@@ -78,8 +78,7 @@ gone_files_put(struct gone_files *files, const struct spool *spool, int held_fd,
 }
 
 int
-gone_files_take(struct gone_files *files, int64_t pid, int64_t connection,
-                int64_t until_ms)
+gone_files_take(struct gone_files *files, int64_t pid, int64_t connection)
 {
     int held_fd = -1;
 
@@ -87,8 +86,7 @@ gone_files_take(struct gone_files *files, int64_t pid, int64_t connection,
     for (int i = 0; i < files->count && held_fd < 0; i++) {
         const struct gone_file *file = &files->files[i];
 
-        if (file->pid == pid && file->connection == connection &&
-            file->seen_ms <= until_ms) {
+        if (file->pid == pid && file->connection == connection) {
             held_fd = take_at(files, i);
         }
     }

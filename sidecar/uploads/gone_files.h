@@ -27,11 +27,10 @@ int gone_files_put(struct gone_files *files, const struct spool *spool,
                    int held_fd, int64_t now_ms);
 
 /*
- * Takes out one of those that were told of on a connection by until_ms; returns
- * its descriptor, which is the caller's to close, or -1 if there is none.
+ * Takes out one of those that were told of on a connection; returns its
+ * descriptor, which is the caller's to close, or -1 if there is none.
  */
-int gone_files_take(struct gone_files *files, int64_t pid, int64_t connection,
-                    int64_t until_ms);
+int gone_files_take(struct gone_files *files, int64_t pid, int64_t connection);
 
 /* The same of one that was put in before before_ms. */
 int gone_files_take_old(struct gone_files *files, int64_t before_ms);
