@@ -12,7 +12,7 @@
 
 #define ASSEMBLY_FIELDS                                                         \
     "zone, id, protocol, pieces, resumed_bytes, chunk_bytes, failed_ms, whole," \
-    " base_bytes, received"
+    " base_bytes, form_bytes, unplaced_bytes, received"
 
 /* A file by the ID in its request line, else by the request line's hash. */
 #define SPOOL_MATCHES \
@@ -57,7 +57,7 @@ const char *const store_statement_sql[STATEMENTS] = {
     [ASSEMBLY_GET] = "SELECT " ASSEMBLY_FIELDS " FROM assembly"
                      " WHERE zone = ? AND id = ?",
     [ASSEMBLY_PUT] = "INSERT INTO assembly (" ASSEMBLY_FIELDS ")"
-                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [ASSEMBLY_DELETE] = "DELETE FROM assembly WHERE zone = ? AND id = ?"
                         " RETURNING length(received) + length(whole)",
     [ASSEMBLY_DELETE_ZONE] = "DELETE FROM assembly WHERE zone = ?",

@@ -34,14 +34,15 @@ static const char schema[] =
                    " protocol INTEGER NOT NULL, pieces INTEGER NOT NULL,"
                    " resumed_bytes INTEGER NOT NULL, chunk_bytes INTEGER NOT NULL,"
                    " failed_ms INTEGER NOT NULL, whole TEXT NOT NULL,"
-                   " base_bytes INTEGER NOT NULL, received BLOB NOT NULL,"
+                   " base_bytes INTEGER NOT NULL, form_bytes INTEGER NOT NULL,"
+                   " unplaced_bytes INTEGER NOT NULL, received BLOB NOT NULL,"
                    " PRIMARY KEY (zone, id)) WITHOUT ROWID;"
                    /* Filled for a snapshot. */
                    "CREATE TABLE zone (zone INTEGER PRIMARY KEY, name TEXT NOT NULL);"
                    "CREATE TABLE moment (monotonic_ms INTEGER NOT NULL,"
                    " wall_ms INTEGER NOT NULL, boot_id TEXT NOT NULL);"
                    "PRAGMA application_id = 1970302052;" /* "upld" */
-                   "PRAGMA user_version = 2;";
+                   "PRAGMA user_version = 3;";
 
 struct store *
 store_new(const char **message)

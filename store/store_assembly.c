@@ -18,7 +18,7 @@ has_types(sqlite3_stmt *s)
 {
     for (int column = 0; column < sqlite3_column_count(s); column++) {
         int wanted = column == 1 || column == 7 ? SQLITE_TEXT
-                     : column == 9              ? SQLITE_BLOB
+                     : column == 11             ? SQLITE_BLOB
                                                 : SQLITE_INTEGER;
 
         if (sqlite3_column_type(s, column) != wanted) {
@@ -46,7 +46,9 @@ is_sound(sqlite3_stmt *s)
            is_within(s, 4, -1, UPLOAD_PIECES_BYTES_MAX) &&
            is_within(s, 5, 0, UPLOAD_PIECES_BYTES_MAX) &&
            is_within(s, 6, 0, STORE_TIME_MAX) &&
-           is_within(s, 8, 0, UPLOAD_PIECES_BYTES_MAX);
+           is_within(s, 8, 0, UPLOAD_PIECES_BYTES_MAX) &&
+           is_within(s, 9, 0, UPLOAD_PIECES_BYTES_MAX) &&
+           is_within(s, 10, 0, UPLOAD_PIECES_BYTES_MAX);
 }
 
 static bool
@@ -77,10 +79,12 @@ store_read_assembly(sqlite3_stmt *s, struct assembly *assembly)
     assembly->chunk_bytes = sqlite3_column_int64(s, 5);
     assembly->failed_ms = sqlite3_column_int64(s, 6);
     assembly->base_bytes = sqlite3_column_int64(s, 8);
+    assembly->form_bytes = sqlite3_column_int64(s, 9);
+    assembly->unplaced_bytes = sqlite3_column_int64(s, 10);
     if (!read_id(s, 1, assembly->id) || assembly->id[0] == '\0' ||
         !read_id(s, 7, assembly->whole) ||
-        range_set_decode(&assembly->received, sqlite3_column_blob(s, 9),
-                         (size_t)sqlite3_column_bytes(s, 9)) < 0) {
+        range_set_decode(&assembly->received, sqlite3_column_blob(s, 11),
+                         (size_t)sqlite3_column_bytes(s, 11)) < 0) {
         return false;
     }
     /* One that is a part of itself would never be over. */
@@ -129,7 +133,9 @@ bind_assembly(sqlite3_stmt *s, const struct assembly *assembly,
     sqlite3_bind_int64(s, 7, assembly->failed_ms);
     sqlite3_bind_text(s, 8, assembly->whole, -1, SQLITE_STATIC);
     sqlite3_bind_int64(s, 9, assembly->base_bytes);
-    sqlite3_bind_blob(s, 10, received, (int)len, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 10, assembly->form_bytes);
+    sqlite3_bind_int64(s, 11, assembly->unplaced_bytes);
+    sqlite3_bind_blob(s, 12, received, (int)len, SQLITE_STATIC);
 }
 
 enum store_result

@@ -102,11 +102,13 @@ struct upload {
 struct assembly {
     int zone; /* index; with the ID the key, as that of its row */
     char id[UPLOAD_ID_MAX + 1];
-    int protocol;          /* the caller's */
-    int64_t pieces;        /* taken so far */
-    int64_t resumed_bytes; /* where it was resumed last; -1: it was not */
-    int64_t chunk_bytes;   /* of each piece but the last; 0: unknown */
-    int64_t failed_ms;     /* when a piece failed; 0: one has begun since */
+    int protocol;           /* the caller's */
+    int64_t pieces;         /* taken so far */
+    int64_t resumed_bytes;  /* where it was resumed last; -1: it was not */
+    int64_t chunk_bytes;    /* of each piece but the last; 0: unknown */
+    int64_t failed_ms;      /* when a piece failed; 0: one has begun since */
+    int64_t form_bytes;     /* around the file's in a form; 0: unknown */
+    int64_t unplaced_bytes; /* taken, it is not known of which pieces */
     /* A part of another file: which one, and where in it. */
     char whole[UPLOAD_ID_MAX + 1]; /* "": none */
     int64_t base_bytes;

@@ -87,6 +87,14 @@ start() {
     pieces fineuploader parallel
 }
 
+@test "libraries with forms, the last one stays in memory" {
+    start
+    pieces flow-little plain parallel
+    pieces plupload-little plain
+    pieces dropzone-little plain parallel
+    pieces fineuploader-little plain
+}
+
 @test "libraries with forms, nginx does not buffer" {
     start
     # A body that is not buffered cannot be looked into, see docs/pieces.md.

@@ -149,3 +149,97 @@ told() {
     piece PUT '/files?X-Progress-ID=three' 2000000 'Content-Range: bytes 0-1999999/3000000'
     wait_until told three state=error status=413
 }
+
+# form ID PATH FIELD=VALUE...: as a browser sends it; no ID: "". What goes to a temporary
+# file comes so slowly that the daemon reads it in time, however busy the machine is.
+form() {
+    local id=$1 path=$2 field options=()
+
+    shift 2
+    for field; do
+        options+=(-F "$field")
+    done
+    curl -sS -o /dev/null --limit-rate 100k -H 'Expect:' ${id:+-H "X-Progress-ID: $id"} \
+        "${options[@]}" "$URL$path"
+}
+
+# dropzone ID PATH NUMBER OFFSET BYTES of 203000 in pieces of 100000
+dropzone() {
+    form "$1" "$2" dzuuid=the-dropzone-file "dzchunkindex=$3" dztotalfilesize=203000 \
+        dzchunksize=100000 dztotalchunkcount=3 "dzchunkbyteoffset=$4" \
+        "file=@$(make_file "$5");filename=blob"
+}
+
+# plupload PATH NUMBER BYTES of three
+plupload() {
+    form plup "$1" name=some.bin "chunk=$2" chunks=3 "file=@$(make_file "$3");filename=blob"
+}
+
+@test "forms that stay in memory, all or the last one" {
+    site_ports
+    SITE_SNIPPET=location-pieces.conf
+    SITE_SERVER="location /memory {
+            include upload-progress/location-pieces.conf; client_body_buffer_size 1m;
+            proxy_pass http://127.0.0.1:$APP_PORT;
+        }"
+    site_start
+    dropzone drop /upload 0 0 100000
+    dropzone drop /upload 1 100000 100000
+    wait_until told drop state=uploading received=200000 pieces.received=2
+    dropzone drop /upload 2 200000 3000
+    wait_until told drop state=done received=203000 size=203000 pieces.received=3 approximate=false
+    dropzone '' /memory 2 200000 3000
+    dropzone '' /memory 0 0 100000
+    wait_until told the-dropzone-file state=uploading received=103000 'pieces.missing=100000,200000'
+    dropzone '' /memory 1 100000 100000
+    wait_until told the-dropzone-file state=done received=203000 pieces.received=3
+    # How much of the body is the file's is told by where that begins.
+    plupload /memory 0 100000
+    plupload /memory 1 100000
+    wait_until told plup state=uploading received=200000 pieces.received=2
+    plupload /upload 2 3000
+    wait_until told plup state=done received=203000 size=203000 pieces.received=3 approximate=false
+}
+
+@test "forms that stay in memory: of the file, and of forms without one, nothing is told" {
+    local lines="$BATS_TEST_TMPDIR/lines"
+
+    SITE_SNIPPET=location-pieces.conf
+    SITE_LOCATION="access_log $lines upload_progress_pieces;"
+    site_start
+    printf 'the file itself' > "$BATS_TEST_TMPDIR/file"
+    form one /upload user=somebody "file=@$BATS_TEST_TMPDIR/file" password=behind
+    form two /upload password=secret 'word=filename='
+    form three /upload 'user=some"body' "file=@$(make_file 100000)"
+    curl -sS -o /dev/null -H 'X-Progress-ID: four' -d user=posted "$URL/upload"
+    wait_until grep -q 'id="four"' "$lines"
+    [ "$(wc -l < "$lines")" -eq 4 ]
+    [ "$(grep -c 'form="-"$\|form=""$' "$lines")" -eq 3 ]
+    grep 'id="one"' "$lines" | grep -q 'name=\\x22user\\x22\\x0D\\x0A\\x0D\\x0Asomebody.*\\x0D\\x0A\\x0D\\x0A"$'
+    ! grep -q 'the file itself\|behind\|secret\|posted' "$lines"
+}
+
+@test "forms as fast as they go" {
+    SITE_SNIPPET=location-pieces.conf
+    site_start
+    node "$CLIENT/forms.mjs" "$URL" 10 20 20000 1
+    node "$CLIENT/forms.mjs" "$URL" 10 20 20000 3
+    node "$CLIENT/forms.mjs" "$URL" 10 20 262144 1
+    node "$CLIENT/forms.mjs" "$URL" 10 20 262144 3
+}
+
+@test "forms that were gone before the daemon could read them" {
+    SITE_SNIPPET=location-pieces.conf
+    site_start
+    dropzone drop /upload 0 0 100000
+    wait_until told drop state=uploading received=100000 approximate=false
+    kill -STOP "$DAEMON_PID"
+    dropzone drop /upload 1 100000 100000
+    form drop /upload dzuuid=another "file=@$(make_file 60000);filename=blob"
+    kill -CONT "$DAEMON_PID"
+    wait_until told drop state=uploading received=200000 pieces.received=2 approximate=true \
+        'pieces.missing=100000,203000'
+    dropzone drop /upload 2 200000 3000
+    wait_until told drop state=done received=203000 size=203000 pieces.received=3
+    ! grep -q 'the ID is used' "$SITE/log/upload-progressd.log"
+}

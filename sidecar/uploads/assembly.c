@@ -16,6 +16,7 @@
 
 #include "assembly_alias.h"
 #include "assembly_piece.h"
+#include "assembly_unread.h"
 #include "form.h"
 #include "piece.h"
 #include "resource.h"
@@ -124,24 +125,29 @@ read_outcome(struct event *event, bool unmarked, struct piece_outcome *outcome)
     }
 }
 
-/* Of a form that was cut short before anybody could read what it tells. */
+/* Of a form of which nobody could read what it tells. */
 static bool
-lose_form(struct uploads *uploads, int zone, const struct event *event,
-          int64_t now_ms)
+end_unread(struct uploads *uploads, int zone, const struct event *event,
+           int64_t now_ms)
 {
+    struct event assumed = *event;
+    struct piece_outcome outcome;
     struct file file;
-    bool lost;
+    bool taken;
 
     if (event->kind != EVENT_END || !is_form(event) || event->id[0] == '\0' ||
         !assembly_open(uploads, zone, event->id, now_ms, &file)) {
         return false;
     }
-    lost = assembly_lose_form(uploads, &file, event, now_ms);
-    if (lost) {
+    assumed.piece.protocol = (enum piece_protocol)file.assembly.protocol;
+    assumed.piece.kind = PIECE_DATA;
+    read_outcome(&assumed, false, &outcome);
+    taken = assembly_end_unread(uploads, &file, event, outcome.fate, now_ms);
+    if (taken) {
         assembly_save(uploads, &file, now_ms);
     }
     assembly_close(&file);
-    return lost;
+    return taken;
 }
 
 bool
@@ -154,9 +160,13 @@ assembly_event(struct uploads *uploads, int zone, struct event *event,
     int64_t base_bytes;
     struct file file;
 
+    if (event->kind != EVENT_END &&
+        ended_requests_have(&uploads->ended, event->attempt)) {
+        return true; /* its end has told it all */
+    }
     recall_piece(uploads, zone, event);
     if (event->piece.protocol == PIECE_NONE && !unmarked) {
-        return lose_form(uploads, zone, event, now_ms);
+        return end_unread(uploads, zone, event, now_ms);
     }
     read_outcome(event, unmarked, &outcome);
     base_bytes = find_id(uploads, zone, event, &outcome, id);

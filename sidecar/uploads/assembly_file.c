@@ -6,8 +6,6 @@
 
 #include "alloc.h"
 
-enum { REQUESTS_MAX = 128 }; /* under way at the same time, of one file */
-
 static void
 new_row(struct upload *row, int zone, const char *id, int64_t now_ms)
 {
@@ -103,6 +101,18 @@ assembly_add_range(struct file *file, int64_t begin, int64_t length)
     }
 }
 
+void
+assembly_find_range(struct file *file, int64_t begin, int64_t length)
+{
+    int64_t *unplaced_bytes = &file->assembly.unplaced_bytes;
+    int64_t before = range_set_bytes(&file->assembly.received);
+    int64_t found;
+
+    assembly_add_range(file, begin, length);
+    found = range_set_bytes(&file->assembly.received) - before;
+    *unplaced_bytes -= found < *unplaced_bytes ? found : *unplaced_bytes;
+}
+
 int64_t
 assembly_in_a_row(const struct file *file)
 {
@@ -123,15 +133,20 @@ assembly_has_in_a_row(struct file *file, int64_t bytes)
     }
 }
 
+int64_t
+assembly_missing_bytes(const struct file *file)
+{
+    int64_t size_bytes = file->row.size_bytes;
+
+    return size_bytes -
+           range_set_covered(&file->assembly.received, 0, size_bytes);
+}
+
 bool
 assembly_is_whole(const struct file *file)
 {
-    int64_t begin;
-    int64_t end;
-
     return file->row.size_bytes >= 0 &&
-           !range_set_missing(&file->assembly.received, 0, file->row.size_bytes,
-                              &begin, &end);
+           assembly_missing_bytes(file) <= file->assembly.unplaced_bytes;
 }
 
 /* Beyond its limit the store would not read the file again. */
@@ -147,7 +162,8 @@ assembly_count_pieces(struct file *file, int64_t pieces)
 void
 assembly_count(struct file *file, int64_t now_ms)
 {
-    int64_t bytes = range_set_bytes(&file->assembly.received);
+    int64_t bytes = range_set_bytes(&file->assembly.received) +
+                    file->assembly.unplaced_bytes;
 
     if (file->row.size_bytes >= 0 && bytes > file->row.size_bytes) {
         bytes = file->row.size_bytes;
@@ -178,6 +194,8 @@ assembly_revive(struct file *file, bool anew, int64_t now_ms)
         range_set_release(&file->assembly.received);
         file->assembly.pieces = 0;
         file->assembly.chunk_bytes = 0;
+        file->assembly.form_bytes = 0;
+        file->assembly.unplaced_bytes = 0;
         file->assembly.resumed_bytes = -1;
         file->row.size_bytes = -1;
         file->row.approximate = false;
@@ -196,6 +214,7 @@ assembly_end(struct uploads *uploads, struct file *file,
             file->row.size_bytes = assembly_in_a_row(file);
         }
         assembly_add_range(file, 0, file->row.size_bytes);
+        file->assembly.unplaced_bytes = 0;
     }
     file->row.state = state;
     file->row.status = status;

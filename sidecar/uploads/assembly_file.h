@@ -42,12 +42,20 @@ bool assembly_is_under_way(struct uploads *uploads, const struct file *file);
  */
 void assembly_add_range(struct file *file, int64_t begin, int64_t length);
 
+/* The same of what the server is asked for and has: it may have been counted.
+ */
+void assembly_find_range(struct file *file, int64_t begin, int64_t length);
+
 /* By the server's or the client's word the server has just so many bytes. */
 void assembly_has_in_a_row(struct file *file, int64_t bytes);
 
 /* The bytes from the file's beginning on that have come without a gap. */
 int64_t assembly_in_a_row(const struct file *file);
 
+/* Of a file of known size, outside of the ranges. */
+int64_t assembly_missing_bytes(const struct file *file);
+
+/* Whether the pieces that were taken, placed or not, are the whole of it. */
 bool assembly_is_whole(const struct file *file);
 
 /* As many pieces more have been taken. */

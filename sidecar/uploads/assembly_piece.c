@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "assembly_alias.h"
+#include "assembly_unread.h"
 #include "piece.h"
 
 enum {
@@ -259,6 +260,8 @@ take_piece(struct file *file, const struct event *event, int64_t base_bytes,
     }
     if (piece->length_bytes < 0 && piece->enveloped) {
         file->row.approximate = true; /* the form around it counts, too */
+    } else if (piece->enveloped && body_bytes > length) {
+        file->assembly.form_bytes = body_bytes - length;
     }
     offset_bytes = offset_of(file, piece);
     at_bytes = place_of(base_bytes, offset_bytes);
@@ -310,7 +313,7 @@ take_resource(struct uploads *uploads, struct file *file,
         file->row.size_bytes = outcome->total_bytes;
     }
     if (piece->kind == PIECE_OFFSET) { /* the chunk that was asked for */
-        assembly_add_range(file, piece->offset_bytes, piece->length_bytes);
+        assembly_find_range(file, piece->offset_bytes, piece->length_bytes);
     }
     if (piece->kind == PIECE_CONCATENATION && file->row.size_bytes < 0) {
         file->row.size_bytes = joined_bytes(uploads, file->row.zone, event);
@@ -330,11 +333,15 @@ take_outcome(struct uploads *uploads, struct file *file,
              int64_t base_bytes, int64_t body_bytes, int64_t now_ms)
 {
     const struct piece *piece = &event->piece;
+    bool knew_pieces = assembly_knows_pieces(file);
 
     take_resource(uploads, file, event, outcome, now_ms);
     if (carries_data(event)) {
         take_piece(file, event, base_bytes, body_bytes,
                    event_began_ms(event, now_ms));
+    }
+    if (!knew_pieces) {
+        assembly_adopt_unread(uploads, file);
     }
     if (outcome->offset_bytes >= 0 && is_sequential(piece)) {
         assembly_has_in_a_row(file, outcome->offset_bytes);
@@ -347,10 +354,9 @@ take_outcome(struct uploads *uploads, struct file *file,
     }
 }
 
-/* Where the piece that goes on has begun already, its start has overtaken. */
-static void
-take_failure(struct uploads *uploads, struct file *file,
-             const struct event *event, int64_t now_ms)
+void
+assembly_fail_piece(struct uploads *uploads, struct file *file,
+                    const struct event *event, int64_t now_ms)
 {
     int count;
     struct upload *requests =
@@ -360,6 +366,7 @@ take_failure(struct uploads *uploads, struct file *file,
     for (int i = 0; i < count && next == NULL; i++) {
         next = requests[i].piece_at > 0 ? &requests[i] : NULL;
     }
+    /* Where the piece that goes on has begun, its start has overtaken. */
     if (next != NULL && is_sequential(&event->piece)) {
         file->assembly.resumed_bytes = next->piece_at - 1;
     } else {
@@ -368,25 +375,21 @@ take_failure(struct uploads *uploads, struct file *file,
     free(requests);
 }
 
-/* Ends the row of the request, if there is one; returns its body's length. */
-static int64_t
-end_request(struct uploads *uploads, const struct file *file,
-            const struct event *event, int64_t now_ms)
+int64_t
+assembly_end_request(struct uploads *uploads, const struct file *file,
+                     const struct event *event, int64_t now_ms)
 {
     struct upload row;
 
     new_piece(uploads, file, event, &row);
     apply_end(uploads, &row, event, now_ms);
     store_upload_delete(uploads->store, row.zone, row.id, row.attempt);
+    ended_requests_add(&uploads->ended, row.attempt);
     return row.received_bytes;
 }
 
-/*
- * nginx answers 400 or 408 where the body breaks off; that is nobody's no. Nor
- * is an interim response, behind which it goes on reading, anybody's yes.
- */
-static bool
-was_cut_short(const struct event *event, int64_t body_bytes)
+bool
+assembly_was_cut_short(const struct event *event, int64_t body_bytes)
 {
     bool is_short = body_bytes < event->content_length_bytes;
 
@@ -400,21 +403,6 @@ was_cut_short(const struct event *event, int64_t body_bytes)
     }
 }
 
-bool
-assembly_lose_form(struct uploads *uploads, struct file *file,
-                   const struct event *event, int64_t now_ms)
-{
-    int64_t body_bytes = event_body_bytes(event);
-
-    if (!file->known || !upload_runs(&file->row) || body_bytes < 0 ||
-        !was_cut_short(event, body_bytes)) {
-        return false;
-    }
-    end_request(uploads, file, event, now_ms);
-    take_failure(uploads, file, event, now_ms);
-    return true;
-}
-
 void
 assembly_end_piece(struct uploads *uploads, struct file *file,
                    const struct event *event,
@@ -422,7 +410,7 @@ assembly_end_piece(struct uploads *uploads, struct file *file,
                    int64_t now_ms)
 {
     const struct piece *piece = &event->piece;
-    int64_t body_bytes = end_request(uploads, file, event, now_ms);
+    int64_t body_bytes = assembly_end_request(uploads, file, event, now_ms);
 
     if (!upload_runs(&file->row)) {
         if (event_began_ms(event, now_ms) <= file->row.finished_ms ||
@@ -432,14 +420,15 @@ assembly_end_piece(struct uploads *uploads, struct file *file,
         assembly_revive(file, begins_anew(file, piece), now_ms);
     }
     take_file_facts(file, event, offset_of(file, piece));
-    switch (was_cut_short(event, body_bytes) ? PIECE_RETRY : outcome->fate) {
+    switch (assembly_was_cut_short(event, body_bytes) ? PIECE_RETRY
+                                                      : outcome->fate) {
     case PIECE_TAKEN:
         take_outcome(uploads, file, event, outcome, base_bytes, body_bytes,
                      now_ms);
         break;
     case PIECE_RETRY:
         if (carries_data(event)) {
-            take_failure(uploads, file, event, now_ms);
+            assembly_fail_piece(uploads, file, event, now_ms);
         }
         break;
     case PIECE_REFUSED:

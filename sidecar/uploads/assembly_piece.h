@@ -20,12 +20,22 @@ void assembly_end_piece(struct uploads *uploads, struct file *file,
                         int64_t now_ms);
 
 /*
- * Ends a form of a running file of which nobody could read what piece it is, if
- * nginx has cut it short: which one does not matter then. Returns whether that
- * is so.
+ * Ends the row of a piece's request, if there is one; returns the length of its
+ * body.
  */
-bool assembly_lose_form(struct uploads *uploads, struct file *file,
-                        const struct event *event, int64_t now_ms);
+int64_t assembly_end_request(struct uploads *uploads, const struct file *file,
+                             const struct event *event, int64_t now_ms);
+
+/*
+ * Whether a body has broken off. nginx answers 400 or 408 then; that is
+ * nobody's no. Nor is an interim response, behind which it goes on reading,
+ * anybody's yes.
+ */
+bool assembly_was_cut_short(const struct event *event, int64_t body_bytes);
+
+/* A piece has failed: what comes next resumes the file. */
+void assembly_fail_piece(struct uploads *uploads, struct file *file,
+                         const struct event *event, int64_t now_ms);
 
 /* Makes a request under way the piece that its form has turned out to be. */
 void assembly_adopt_form(struct uploads *uploads, struct upload *row,

@@ -249,6 +249,7 @@ const struct event_field event_fields[] = {
           response.upload_complete, "$sent_http_upload_complete"),
     FIELD("SENT_INCOMPLETE", "sent_incomplete", set_pointer,
           response.upload_incomplete, "$sent_http_upload_incomplete"),
+    FIELD("FORM", "form", set_pointer, form, "$upload_progress_form_fields"),
     { NULL, NULL, NULL, 0, NULL },
 };
 
@@ -266,6 +267,7 @@ reset(struct event *event, enum event_kind kind)
                              .request_time_ms = -1,
                              .request = PIECE_REQUEST_INIT,
                              .response = PIECE_RESPONSE_INIT,
+                             .form = "",
                              .sends = true };
 }
 

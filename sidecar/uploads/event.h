@@ -64,9 +64,11 @@ struct event {
      */
     struct piece_request request;   /* method "": no such location */
     struct piece_response response; /* EVENT_END */
+    const char *form; /* EVENT_END: its fields up to the file, if in memory */
     struct piece piece;
     struct piece_fault fault; /* why it is none, though it has marks of one */
     bool sends;               /* the method is one that sends a body */
+    bool unread; /* EVENT_END: a form of which nobody could read the fields */
 };
 
 /* One field of an event. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "assembly.h"
 #include "destroyed_sockets.h"
 #include "form.h"
@@ -100,13 +101,12 @@ write_file(struct uploads *uploads, const struct upload *file,
  * Returns false when the ID has too many running attempts.
  */
 static bool
-find_attempt(struct uploads *uploads, const struct event *event, int zone,
-             struct upload *upload, bool *again)
+find_among(struct uploads *uploads, const struct event *event, int zone,
+           struct upload *rows, int max, struct upload *upload, bool *again)
 {
-    struct upload rows[ATTEMPTS_MAX];
     const struct upload *oldest = NULL;
-    int count = store_upload_attempts(uploads->store, zone, event->id, rows,
-                                      ATTEMPTS_MAX);
+    int count =
+        store_upload_attempts(uploads->store, zone, event->id, rows, max);
 
     for (int i = 0; i < count; i++) {
         if (memcmp(rows[i].attempt, event->attempt, UPLOAD_ATTEMPT_BYTES) ==
@@ -121,7 +121,7 @@ find_attempt(struct uploads *uploads, const struct event *event, int zone,
             oldest = &rows[i];
         }
     }
-    if (count == ATTEMPTS_MAX) {
+    if (count == max) {
         if (oldest == NULL) {
             return false;
         }
@@ -136,6 +136,26 @@ find_attempt(struct uploads *uploads, const struct event *event, int zone,
     return true;
 }
 
+/* Forms may be pieces of one file: their ID is rightly that of several. */
+static bool
+find_attempt(struct uploads *uploads, const struct event *event, int zone,
+             struct upload *upload, bool *again)
+{
+    struct upload few[ATTEMPTS_MAX];
+    struct upload *many;
+    bool found;
+
+    if (!is_form(event)) {
+        return find_among(uploads, event, zone, few, ATTEMPTS_MAX, upload,
+                          again);
+    }
+    many = alloc_array(REQUESTS_MAX, sizeof(*many));
+    found = find_among(uploads, event, zone, many, REQUESTS_MAX, upload, again);
+    free(many);
+    *again = false;
+    return found;
+}
+
 static void
 log_event(const struct event *event, const struct upload *upload)
 {
@@ -147,10 +167,10 @@ log_event(const struct event *event, const struct upload *upload)
               upload->received_bytes, upload->size_bytes, upload->status);
 }
 
-/* Returns false if the event is of no piece. */
+/* Returns false if the event is of no piece, as far as that could be read. */
 static bool
 take_piece_event(struct uploads *uploads, int zone, const struct event *event,
-                 int64_t now_ms)
+                 int64_t now_ms, bool *unread)
 {
     struct event whole = *event;
     bool taken;
@@ -166,6 +186,7 @@ take_piece_event(struct uploads *uploads, int zone, const struct event *event,
     pthread_mutex_lock(&uploads->lock);
     taken = assembly_event(uploads, zone, &whole, now_ms);
     pthread_mutex_unlock(&uploads->lock);
+    *unread = whole.unread;
     return taken;
 }
 
@@ -190,6 +211,7 @@ uploads_event(struct uploads *uploads, const struct event *event,
 {
     struct upload upload;
     bool again = false;
+    bool unread = false;
     bool tracked;
     int zone = store_zone_find(uploads->store, event->zone);
 
@@ -199,7 +221,8 @@ uploads_event(struct uploads *uploads, const struct event *event,
         return;
     }
     if (event->request.method != NULL && event->request.method[0] != '\0' &&
-        (take_piece_event(uploads, zone, event, now_ms) || !event->sends)) {
+        (take_piece_event(uploads, zone, event, now_ms, &unread) ||
+         !event->sends)) {
         return;
     }
     if (event->id[0] == '\0' || is_about_file(uploads, zone, event)) {
@@ -215,7 +238,8 @@ uploads_event(struct uploads *uploads, const struct event *event,
             outdate_predecessors(uploads, event, now_ms);
             apply_start(uploads, &upload, event, now_ms);
         }
-        upload.piece_at = event->kind != EVENT_END && is_form(event) ? -1 : 0;
+        upload.piece_at =
+            unread || (event->kind != EVENT_END && is_form(event)) ? -1 : 0;
         if (!write_row(uploads, &upload, now_ms)) {
             destroyed_sockets_forget(uploads->options.destroyed, &upload);
         }

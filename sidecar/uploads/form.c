@@ -1,4 +1,4 @@
-/* Reading the beginning of a form from its temporary file. */
+/* Reading the beginning of a form, from the log line or its temporary file. */
 #include "form.h"
 
 #include <stdio.h>
@@ -144,8 +144,10 @@ is_known(const struct piece *piece)
            piece->length_bytes >= 0;
 }
 
-void
-read_form(struct uploads *uploads, struct event *event, int64_t now_ms)
+/* Of a body that has had no file nginx tells itself how it begins. */
+static ssize_t
+head_at_end(struct uploads *uploads, const struct event *event,
+            char head[HEAD_BYTES], int64_t now_ms)
 {
     struct upload request = { .pid = event->pid,
                               .connection = event->connection,
@@ -153,6 +155,18 @@ read_form(struct uploads *uploads, struct event *event, int64_t now_ms)
                               .started_ms = event_began_ms(event, now_ms) -
                                             CLOCKS_APART_MS,
                               .request_hash = event->request_hash };
+    size_t told = strnlen(event->form, HEAD_BYTES);
+
+    if (told > 0) {
+        memcpy(head, event->form, told);
+        return (ssize_t)told;
+    }
+    return head_of(uploads, &request, head, now_ms);
+}
+
+void
+read_form(struct uploads *uploads, struct event *event, int64_t now_ms)
+{
     struct piece_fault fault = { NULL, NULL };
     char head[HEAD_BYTES];
     ssize_t len;
@@ -160,7 +174,8 @@ read_form(struct uploads *uploads, struct event *event, int64_t now_ms)
     if (!is_form(event) || is_known(&event->piece)) {
         return;
     }
-    len = head_of(uploads, &request, head, now_ms);
+    len = head_at_end(uploads, event, head, now_ms);
+    event->unread = len <= 0 && event->piece.protocol == PIECE_NONE;
     if (len > 0 &&
         !piece_from_body(&event->request, head, (size_t)len, &event->piece,
                          &fault) &&

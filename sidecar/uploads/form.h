@@ -1,7 +1,8 @@
 /*
  * The beginning of a form: clients that send their pieces as multipart forms
  * tell in fields of the form which piece it is. nginx passes none of it on
- * before the whole body is read, but the body's temporary file has it.
+ * before the whole body is read, but the body's temporary file has it; of a
+ * body that fits into nginx's buffer the line of its end has it.
  */
 #ifndef SIDECAR_FORM_H
 #define SIDECAR_FORM_H
@@ -10,8 +11,8 @@
 
 /*
  * Reads, at the end of a request whose body is a form, what that tells of its
- * piece into the event. Does nothing where the file cannot be read, as of
- * bodies that fit into nginx's buffer. Before release_files().
+ * piece into the event, or that it is unread, where neither line nor file has
+ * it. Before release_files().
  */
 void read_form(struct uploads *uploads, struct event *event, int64_t now_ms);
 

@@ -5,12 +5,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "ended_requests.h"
 #include "gone_files.h"
 #include "log_pace.h"
 #include "uploads.h"
 
 enum {
-    FILES_MAX = 8, /* files of one upload looked at */
+    FILES_MAX = 8,      /* files of one upload looked at */
+    REQUESTS_MAX = 128, /* under way at the same time, of one file in pieces */
     HTTP_2 = 20,
     WORKERS_MAX = 64, /* workers whose scans are paced */
     RATE_WINDOW_MS = 5000,
@@ -42,6 +44,7 @@ struct uploads {
     struct uploads_options options;
 
     pthread_mutex_t lock; /* makes reading and writing back of a row one step */
+    struct ended_requests ended; /* pieces of files; under the lock */
 
     /* The wall clock less ours, renewed when somebody has set it. */
     atomic_llong wall_offset_ms;

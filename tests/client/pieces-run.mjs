@@ -23,7 +23,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { CHUNK_BYTES, CLIENTS, FILE_BYTES } from './pieces-clients.mjs';
+import { CHUNK_BYTES, CLIENTS, fileBytes } from './pieces-clients.mjs';
 import { serveTruth } from './pieces-honest.mjs';
 import { Oracle } from './pieces-oracle.mjs';
 import { Relay } from './pieces-relay.mjs';
@@ -43,6 +43,7 @@ const names = ['client', 'scenario', 'ids', 'nginx', 'relay-port', 'backend', 'p
     'probes', 'wire'];
 const { values } = parseArgs({ options: Object.fromEntries(names.map((name) => [name, { type: 'string' }])) });
 const client = CLIENTS[values.client];
+const FILE_BYTES = fileBytes(client);
 const scenario = values.scenario ?? 'plain';
 const prefix = values.prefix ?? '/upload';
 const parallel = scenario.startsWith('parallel') ? 3 : 1;
@@ -302,14 +303,15 @@ async function judge(run, outcome, happened) {
     for (const watch of run.watches) {
         faults.push(...watch.faults);
     }
-    faults.push(...compare(run.name, run.oracle, values.wire === 'update'));
+    faults.push(...compare(run.said, run.oracle, values.wire === 'update'));
     return faults;
 }
 
 async function runOnce(idIn) {
     const stream = prefix === '/upload' ? '' : ' stream';
-    const run = { idIn, name: `${values.client} ${scenario} ${idIn}${stream}`, watches: [], watching: [],
-        known: new Map(), probeUrl: values.nginx };
+    const way = `${scenario} ${idIn}${stream}`;
+    const run = { idIn, name: `${values.client} ${way}`, said: `${client.like ?? values.client} ${way}`,
+        watches: [], watching: [], known: new Map(), probeUrl: values.nginx };
     let honest;
     const bytes = randomBytes(FILE_BYTES);
     const token = randomBytes(6).toString('hex');

@@ -227,12 +227,13 @@ hold_rows(struct store *store)
         " typeof(id) = 'text' AND length(CAST(id AS BLOB)) BETWEEN 1 AND 255"
         " AND id NOT GLOB '*[^ -~]*' AND protocol BETWEEN 0 AND 31"
         " AND resumed_bytes BETWEEN -1 AND 2305843009213693951"
-        " AND " BYTES("pieces") BYTES("chunk_bytes") TIME("failed_ms") BYTES(
-            "base_bytes") " typeof(whole) = 'text' AND"
-                          " length(CAST(whole AS BLOB)) <= 255 AND whole NOT GLOB '*[^ -~]*'"
-                          " AND whole <> id AND typeof(received) = 'blob' AND EXISTS (SELECT 1"
-                          " FROM upload AS u WHERE u.zone = a.zone AND u.id = a.id AND"
-                          " u.attempt = zeroblob(16)))";
+        " AND " BYTES("pieces") BYTES("chunk_bytes") TIME("failed_ms")
+            BYTES("base_bytes") BYTES("form_bytes") BYTES(
+                "unplaced_bytes") " typeof(whole) = 'text' AND"
+                                  " length(CAST(whole AS BLOB)) <= 255 AND whole NOT GLOB '*[^ -~]*'"
+                                  " AND whole <> id AND typeof(received) = 'blob' AND EXISTS (SELECT 1"
+                                  " FROM upload AS u WHERE u.zone = a.zone AND u.id = a.id AND"
+                                  " u.attempt = zeroblob(16)))";
 #undef BYTES
 #undef TIME
 #undef FLAG

@@ -274,6 +274,8 @@ add_assembly(struct store *store, const struct step *step)
         assembly.base_bytes = draw(&seed, UPLOAD_PIECES_BYTES_MAX);
     }
     draw_ranges(&assembly.received, step->b >> 3, &seed);
+    assembly.form_bytes = draw(&seed, UPLOAD_PIECES_BYTES_MAX);
+    assembly.unplaced_bytes = draw(&seed, UPLOAD_PIECES_BYTES_MAX);
     there = is_put(store_assembly_put(store, &file, &assembly, &evicted));
     range_set_release(&assembly.received);
     for (unsigned i = 0; there && i < (step->b & 3u); i++) {

@@ -13,6 +13,34 @@ enum { STEPS_MAX = 14, CHUNK = 100, CHUNKS = 16, RUNS = 300 };
     " content_length=0; status=201; sent_location=" location         \
     "; upload_length=" length
 
+/* A form's end; its length less 900 is the file's, but for some digits. */
+#define POSTED(length, status)                                \
+    "id=a; method=POST; request_uri=/upload; header_length=0" \
+    "; content_type=multipart/form-data;boundary=B"           \
+    "; content_length=" length "; request_length=" length "; status=" status
+#define FIELD(name, value) \
+    "--B\r\nContent-Disposition: form-data;name=" name "\r\n\r\n" value "\r\n"
+#define IN_FRONT(fields) \
+    "; form=" fields     \
+    "--B\r\nContent-Disposition: form-data;name=file;filename=b\r\n\r\n"
+/* 2500 bytes in chunks of 1000. */
+#define DROPZONE(index, offset)                                                \
+    IN_FRONT(FIELD("dzuuid", "u") FIELD("dzchunkindex", index)                 \
+                 FIELD("dztotalfilesize", "2500") FIELD("dzchunksize", "1000") \
+                     FIELD("dztotalchunkcount", "3")                           \
+                         FIELD("dzchunkbyteoffset", offset))
+/* 3400 bytes in chunks of 1000, of which the last takes the rest along. */
+#define FLOW(number, length)                              \
+    "flowChunkNumber=" number "&flowChunkSize=1000&"      \
+    "flowCurrentChunkSize=" length "&flowTotalSize=3400&" \
+    "flowIdentifier=a&flowFilename=f&flowRelativePath=f&flowTotalChunks=3"
+#define FLOW_FORM(number, length)                                            \
+    IN_FRONT(FIELD("flowChunkNumber", number) FIELD("flowChunkSize", "1000") \
+                 FIELD("flowCurrentChunkSize", length)                       \
+                     FIELD("flowTotalSize", "3400")                          \
+                         FIELD("flowIdentifier", "a")                        \
+                             FIELD("flowTotalChunks", "3"))
+
 static const struct scenario {
     const char *name;
     const char *id; /* that is asked for */
@@ -326,6 +354,123 @@ static const struct scenario {
         { 1100, "uploading receiving 0/? 0 pieces", 0, NULL },
         { 40000, "error error 0/500 0 pieces status 499 inferred", 0,
           NULL } } },
+    { "starts that are told behind their ends",
+      "a",
+      { { 1000, NULL, 1,
+          "id=a; method=PUT; content_range=bytes 0-99/250; content_length=100;"
+          " status=201" },
+        { 1001, NULL, 1,
+          "id=a; method=PUT; content_range=bytes 0-99/250; content_length=100" },
+        { 1100, "uploading waiting 100/250 1 pieces [100,250)", 0, NULL },
+        { 1200, NULL, 2,
+          "id=a; method=PUT; content_range=bytes 100-249/250;"
+          " content_length=150; status=200" },
+        { 1201, NULL, 2,
+          "id=a; method=PUT; content_range=bytes 100-249/250;"
+          " content_length=150" },
+        { 1300, "done done 250/250 2 pieces", 0, NULL } } },
+    { "the same of forms that nobody could read",
+      "a",
+      { { 1000, NULL, 1, POSTED("1900", "200") DROPZONE("0", "0") },
+        { 1100, NULL, 2, POSTED("1900", "200") },
+        { 1101, NULL, 2,
+          "id=a; method=POST; content_type=multipart/form-data;boundary=B;"
+          " content_length=1900" },
+        { 1200, "uploading waiting 2000/2500 2 pieces [1000,2500)", 0, NULL },
+        { 1300, NULL, 3, POSTED("1400", "200") },
+        { 1301, NULL, 3,
+          "id=a; method=POST; content_type=multipart/form-data;boundary=B;"
+          " content_length=1400" },
+        { 40000, "done done 2500/2500 3 pieces", 0, NULL } } },
+    { "the same of forms that were taken for uploads of their own",
+      "a",
+      { { 1000, NULL, 1, POSTED("1900", "200") },
+        { 1100, NULL, 2, POSTED("1900", "200") DROPZONE("1", "1000") },
+        { 1101, NULL, 1,
+          "id=a; method=POST; content_type=multipart/form-data;boundary=B;"
+          " content_length=1900" },
+        { 1200, "uploading waiting 2000/2500 2 pieces [0,1000) [2000,2500)", 0,
+          NULL },
+        { 1300, NULL, 3, POSTED("1400", "200") },
+        { 40000, "done done 2500/2500 3 pieces", 0, NULL } } },
+    { "forms that nobody could read, told by their length",
+      "a",
+      { { 1000, NULL, 1, POSTED("1900", "200") DROPZONE("0", "0") },
+        { 1100, "uploading waiting 1000/2500 1 pieces [1000,2500)", 0, NULL },
+        { 1200, NULL, 2, POSTED("1903", "200") },
+        { 1300, "uploading waiting 2000/2500 2 pieces [1000,2500)", 0, NULL },
+        { 1400, NULL, 3, POSTED("1403", "200") },
+        { 1500, "done done 2500/2500 3 pieces", 0, NULL },
+        { 1600, NULL, 4, POSTED("1900", "200") DROPZONE("0", "0") },
+        { 1700, "uploading waiting 1000/2500 1 pieces [1000,2500)", 0,
+          NULL } } },
+    { "the same of those before the first one that was read, out of order",
+      "a",
+      { { 1000, NULL, 1, POSTED("1400", "200") },
+        { 1100, "done done 1400/1400 0 pieces", 0, NULL },
+        { 1200, NULL, 2, POSTED("1900", "500") },
+        { 1300, "error error 1900/1900 0 pieces status 500", 0, NULL },
+        { 1400, NULL, 3, POSTED("1903", "200") DROPZONE("1", "1000") },
+        { 1500, "uploading waiting 1500/2500 2 pieces [0,1000) [2000,2500)", 0,
+          NULL },
+        { 1600, NULL, 4, POSTED("1900", "200") },
+        { 1700, "done done 2500/2500 3 pieces", 0, NULL } } },
+    { "more of them than the file has",
+      "a",
+      { { 1000, NULL, 1, POSTED("1900", "200") },
+        { 1100, NULL, 2, POSTED("1900", "200") },
+        { 1200, NULL, 3, POSTED("1900", "200") },
+        { 1400, NULL, 4, POSTED("1900", "200") DROPZONE("0", "0") },
+        { 1500, "done done 2500/2500 3 pieces", 0, NULL },
+        { 1600, NULL, 5, POSTED("1900", "200") DROPZONE("0", "0") },
+        { 1700, "uploading waiting 1000/2500 1 pieces [1000,2500)", 0,
+          NULL } } },
+    { "forms that nobody could read, of other lengths, or failing",
+      "a",
+      { { 1000, NULL, 1, POSTED("1900", "200") DROPZONE("0", "0") },
+        { 1100, NULL, 2, POSTED("1700", "200") },
+        { 1200, NULL, 3, POSTED("1965", "200") },
+        { 1300, NULL, 4, POSTED("1964", "500") },
+        { 1400, "uploading waiting 1000/2500 1 pieces [1000,2500)", 0, NULL },
+        { 1500, NULL, 5, POSTED("1903", "200") DROPZONE("1", "1000") },
+        { 1600, "uploading waiting 2000/2500 2 pieces [2000,2500) from 1000", 0,
+          NULL },
+        { 1700, NULL, 6, POSTED("1403", "403") },
+        { 1800,
+          "error error 2000/2500 2 pieces [2000,2500) from 1000 status 403", 0,
+          NULL } } },
+    { "forms that nobody could read, and the file begins anew",
+      "a",
+      { { 1000, NULL, 1, POSTED("1900", "200") DROPZONE("0", "0") },
+        { 1100, NULL, 2, POSTED("1900", "200") },
+        { 1200, NULL, 3, POSTED("1900", "403") },
+        { 1300, "error error 2000/2500 2 pieces [1000,2500) status 403", 0,
+          NULL },
+        { 1400, NULL, 4, POSTED("1900", "200") DROPZONE("0", "0") },
+        { 1500, "uploading waiting 1000/2500 1 pieces [1000,2500)", 0,
+          NULL } } },
+    { "a form that nobody could read, and one that is no piece at all",
+      "a",
+      { { 900, NULL, 9,
+          POSTED("1900", "200") IN_FRONT(FIELD("field", "value")) },
+        { 1000, NULL, 1, POSTED("1900", "200") DROPZONE("0", "0") },
+        { 1100, NULL, 2,
+          POSTED("1900", "200") IN_FRONT(FIELD("field", "value")) },
+        { 1200, "uploading waiting 1000/2500 1 pieces [1000,2500)", 0, NULL },
+        { 1300, NULL, 3, POSTED("1900", "200") },
+        { 1400, NULL, 4, POSTED("1900", "200") },
+        { 1500, "done done 2500/2500 3 pieces", 0, NULL } } },
+    { "flow.js asks for a chunk that was counted, but not read",
+      "a",
+      { { 1000, NULL, 1, POSTED("1900", "200") FLOW_FORM("1", "1000") },
+        { 1100, NULL, 2, POSTED("1900", "200") },
+        { 1200, "uploading waiting 2000/3400 2 pieces [1000,3400)", 0, NULL },
+        { 1300, NULL, 3,
+          "id=a; method=GET; status=200; request_uri=/upload?" FLOW("2",
+                                                                    "1000") },
+        { 1400, "uploading waiting 2000/3400 2 pieces [2000,3400)", 0, NULL },
+        { 1500, NULL, 4, POSTED("2300", "200") },
+        { 1600, "done done 3400/3400 3 pieces", 0, NULL } } },
     { "resumable.js in another page: chunks that are there already",
       "f",
       { { 1000, NULL, 1,

@@ -137,9 +137,28 @@ test_form_that_is_gone_at_its_end(void **state)
     }
 }
 
+/* Our clock says that it came behind the end; the order of the lines does not.
+ */
+static void
+test_form_whose_file_is_not_the_next_one_s(void **state)
+{
+    struct fixture *f = *state;
+    struct spool spool = make_spool(f, "");
+    struct progress progress;
+
+    uploads_spool(f->uploads, &spool, 1040);
+    write_form(f, 0, FORM_CHUNK);
+    tell_form(f, 0, FORM_CHUNK, true, 1020);
+    tell_form(f, 1, FORM_CHUNK, true, 1060);
+    progress = ask_for(f, "a", 1100);
+    ASSERT_TEXT("by its length", describe(&progress),
+                "uploading waiting 10000/12000 2 pieces [5000,12000)");
+}
+
 /*
  * A form that comes, and breaks off, before anybody has looked into it: it is
- * none of an upload's own. One that has come whole is, whatever it was.
+ * none of an upload's own. One that has come whole, and is refused, is a piece
+ * if it is as long as one.
  */
 static void
 test_form_that_is_cut_short_unread(void **state)
@@ -157,7 +176,7 @@ test_form_that_is_cut_short_unread(void **state)
         { "of unknown length", 400, -1,
           "uploading receiving 7000/12000 1 pieces [7000,12000)" },
         { "refused", 400, 5400,
-          "uploading receiving 7000/12000 1 pieces [7000,12000)" },
+          "uploading receiving 7000/12000 1 pieces [7000,12000) from 5000" },
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -327,6 +346,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         UPLOADS_TEST(test_form_at_its_end),
         UPLOADS_TEST(test_form_that_is_gone_at_its_end),
+        UPLOADS_TEST(test_form_whose_file_is_not_the_next_one_s),
         UPLOADS_TEST(test_form_that_is_cut_short_unread),
         UPLOADS_TEST(test_forms_under_way),
         UPLOADS_TEST(test_rate),

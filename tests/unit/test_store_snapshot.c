@@ -268,7 +268,7 @@ test_refused(void **state)
 {
     static const char *const changes[] = {
         "PRAGMA application_id = 1",
-        "PRAGMA user_version = 3",
+        "PRAGMA user_version = 4",
         "CREATE TABLE more (x)",
         "CREATE VIEW more AS SELECT 1",
         "CREATE TRIGGER t AFTER INSERT ON upload BEGIN SELECT 1; END",
@@ -335,6 +335,10 @@ test_refused(void **state)
         "UPDATE assembly SET whole = printf('%.256c', 'x')",
         "UPDATE assembly SET base_bytes = -1",
         "UPDATE assembly SET base_bytes = 2305843009213693952",
+        "UPDATE assembly SET form_bytes = -1",
+        "UPDATE assembly SET form_bytes = 2305843009213693952",
+        "UPDATE assembly SET unplaced_bytes = -1",
+        "UPDATE assembly SET unplaced_bytes = 2305843009213693952",
         "UPDATE assembly SET received = 'text'",
         "UPDATE assembly SET received = x'80'",
         /* Up to one byte further than files are followed. */

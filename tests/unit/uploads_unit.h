@@ -127,6 +127,7 @@ make_event(enum event_kind kind, uint8_t attempt)
         .msec = OFFSET_MS + BEGAN_MS,
         .request_time_ms = -1,
         .protocol = 11,
+        .form = "",
     };
 
     return event;
