@@ -216,7 +216,7 @@ plupload() {
     [ "$(wc -l < "$lines")" -eq 4 ]
     [ "$(grep -c 'form="-"$\|form=""$' "$lines")" -eq 3 ]
     grep 'id="one"' "$lines" | grep -q 'name=\\x22user\\x22\\x0D\\x0A\\x0D\\x0Asomebody.*\\x0D\\x0A\\x0D\\x0A"$'
-    ! grep -q 'the file itself\|behind\|secret\|posted' "$lines"
+    run ! grep -q 'the file itself\|behind\|secret\|posted' "$lines"
 }
 
 @test "forms as fast as they go" {
@@ -241,5 +241,5 @@ plupload() {
         'pieces.missing=100000,203000'
     dropzone drop /upload 2 200000 3000
     wait_until told drop state=done received=203000 size=203000 pieces.received=3
-    ! grep -q 'the ID is used' "$SITE/log/upload-progressd.log"
+    run ! grep -q 'the ID is used' "$SITE/log/upload-progressd.log"
 }
