@@ -202,21 +202,21 @@ plupload() {
 }
 
 @test "forms that stay in memory: of the file, and of forms without one, nothing is told" {
-    local lines="$BATS_TEST_TMPDIR/lines"
+    local told="$BATS_TEST_TMPDIR/lines"
 
     SITE_SNIPPET=location-pieces.conf
-    SITE_LOCATION="access_log $lines upload_progress_pieces;"
+    SITE_LOCATION="access_log $told upload_progress_pieces;"
     site_start
     printf 'the file itself' > "$BATS_TEST_TMPDIR/file"
     form one /upload user=somebody "file=@$BATS_TEST_TMPDIR/file" password=behind
     form two /upload password=secret 'word=filename='
     form three /upload 'user=some"body' "file=@$(make_file 100000)"
     curl -sS -o /dev/null -H 'X-Progress-ID: four' -d user=posted "$URL/upload"
-    wait_until grep -q 'id="four"' "$lines"
-    [ "$(wc -l < "$lines")" -eq 4 ]
-    [ "$(grep -c 'form="-"$\|form=""$' "$lines")" -eq 3 ]
-    grep 'id="one"' "$lines" | grep -q 'name=\\x22user\\x22\\x0D\\x0A\\x0D\\x0Asomebody.*\\x0D\\x0A\\x0D\\x0A"$'
-    run ! grep -q 'the file itself\|behind\|secret\|posted' "$lines"
+    wait_until grep -q 'id="four"' "$told"
+    [ "$(wc -l < "$told")" -eq 4 ]
+    [ "$(grep -c 'form="-"$\|form=""$' "$told")" -eq 3 ]
+    grep 'id="one"' "$told" | grep -q 'name=\\x22user\\x22\\x0D\\x0A\\x0D\\x0Asomebody.*\\x0D\\x0A\\x0D\\x0A"$'
+    run ! grep -q 'the file itself\|behind\|secret\|posted' "$told"
 }
 
 @test "forms as fast as they go" {
