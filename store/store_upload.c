@@ -63,12 +63,18 @@ store_all_changed_locked(struct store *store)
     }
 }
 
-/* Whether a probe asks for the one rather than for the other. */
+/*
+ * Whether a probe asks for the one rather than for the other. A form of which
+ * nobody knows yet what it is may be a piece of the file that is known.
+ */
 static bool
 comes_first(const struct upload *one, const struct upload *other)
 {
     if ((one->finished_ms > 0) != (other->finished_ms > 0)) {
         return other->finished_ms > 0;
+    }
+    if (one->finished_ms == 0 && (one->piece_at < 0) != (other->piece_at < 0)) {
+        return other->piece_at < 0;
     }
     return one->finished_ms > 0 ? one->finished_ms > other->finished_ms
                                 : one->started_ms < other->started_ms;

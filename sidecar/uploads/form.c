@@ -14,8 +14,9 @@
 #include "uploads_internal.h"
 
 enum {
-    HEAD_BYTES = 16384,  /* of a body, that are looked at */
-    CLOCKS_APART_MS = 50 /* of a file that was told before the request began */
+    HEAD_BYTES = 16384,   /* of a body, that are looked at */
+    CLOCKS_APART_MS = 50, /* of a file that was told before the request began */
+    EARLIER_MAX = 4       /* requests of one connection looked at */
 };
 
 /* Closes the file. */
@@ -79,12 +80,31 @@ open_file_of(struct uploads *uploads, const struct upload *request)
     }
 }
 
+/*
+ * Whether the end of a request before it on its connection is yet to be told:
+ * its file may be all that we know of.
+ */
+static bool
+comes_after_another(struct uploads *uploads, const struct upload *request)
+{
+    struct upload rows[EARLIER_MAX];
+    int count = store_upload_on_connection(
+        uploads->store, request->pid, request->connection, rows, EARLIER_MAX);
+
+    for (int i = 0; i < count; i++) {
+        if (rows[i].connection_requests < request->connection_requests) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The beginning of the request's file; -1 without one. */
 static ssize_t
 head_of(struct uploads *uploads, const struct upload *request,
         char head[HEAD_BYTES], int64_t now_ms)
 {
-    if (!is_alone(request)) {
+    if (!is_alone(request) || comes_after_another(uploads, request)) {
         return -1;
     }
     resolve_files(uploads, request->pid, now_ms);
@@ -151,6 +171,7 @@ head_at_end(struct uploads *uploads, const struct event *event,
 {
     struct upload request = { .pid = event->pid,
                               .connection = event->connection,
+                              .connection_requests = event->connection_requests,
                               .protocol = event->protocol,
                               .started_ms = event_began_ms(event, now_ms) -
                                             CLOCKS_APART_MS,

@@ -60,9 +60,9 @@ tell_form(struct fixture *f, int number, int length, bool is_end, int64_t at_ms)
 
     snprintf(fields, sizeof(fields),
              "id=a; method=POST; content_type=multipart/form-data;boundary=b; "
-             "pid=%d; connection=%d; content_length=%zu; header_length=10; "
-             "request_length=%zu",
-             (int)getpid(), CONNECTION, body, body + 10);
+             "pid=%d; connection=%d; connection_requests=%d; "
+             "content_length=%zu; header_length=10; request_length=%zu",
+             (int)getpid(), CONNECTION, number + 1, body, body + 10);
     if (is_end) {
         size_t len = strlen(fields);
 
@@ -152,6 +152,27 @@ test_form_whose_file_is_not_the_next_one_s(void **state)
     tell_form(f, 1, FORM_CHUNK, true, 1060);
     progress = ask_for(f, "a", 1100);
     ASSERT_TEXT("by its length", describe(&progress),
+                "uploading waiting 10000/12000 2 pieces [5000,12000)");
+}
+
+/* A start overtakes the end of the request before it, whose file is still here.
+ */
+static void
+test_form_that_comes_after_another(void **state)
+{
+    struct fixture *f = *state;
+    struct progress progress;
+
+    tell_form(f, 0, FORM_CHUNK, false, FORM_BEGAN_MS);
+    write_form(f, 0, FORM_CHUNK);
+    tell_form(f, 1, FORM_CHUNK, false, FORM_BEGAN_MS);
+    progress = ask_for(f, "a", 1060);
+    ASSERT_TEXT("the first", describe(&progress),
+                "uploading receiving 5000/12000 0 pieces [5000,12000)");
+    tell_form(f, 0, FORM_CHUNK, true, 1070);
+    tell_form(f, 1, FORM_CHUNK, true, 1080);
+    progress = ask_for(f, "a", 1100);
+    ASSERT_TEXT("both", describe(&progress),
                 "uploading waiting 10000/12000 2 pieces [5000,12000)");
 }
 
@@ -347,6 +368,7 @@ main(void)
         UPLOADS_TEST(test_form_at_its_end),
         UPLOADS_TEST(test_form_that_is_gone_at_its_end),
         UPLOADS_TEST(test_form_whose_file_is_not_the_next_one_s),
+        UPLOADS_TEST(test_form_that_comes_after_another),
         UPLOADS_TEST(test_form_that_is_cut_short_unread),
         UPLOADS_TEST(test_forms_under_way),
         UPLOADS_TEST(test_rate),
