@@ -127,23 +127,16 @@ let_go(struct uploads *uploads, int64_t held_fd)
     }
 }
 
-/* The one thread that takes the row closes what we hold of the file. */
+/* Of a file whose row has been taken. */
 static void
-forget_file(struct uploads *uploads, const struct spool *spool, int64_t now_ms)
+part_with(struct uploads *uploads, const struct spool *spool, int64_t held_fd,
+          int64_t now_ms)
 {
-    struct upload *peers;
-    int64_t held_fd = -1;
-    int64_t size_bytes;
-    int count;
+    struct upload *peers = alloc_array(PEERS_MAX, sizeof(*peers));
+    int count = store_upload_on_connection(uploads->store, spool->pid,
+                                           spool->connection, peers, PEERS_MAX);
+    int64_t size_bytes = spool_gauge_held_bytes((int)held_fd);
 
-    if (store_spool_take(uploads->store, spool->row, &held_fd) != STORE_OK ||
-        held_fd < 0) {
-        return;
-    }
-    peers = alloc_array(PEERS_MAX, sizeof(*peers));
-    count = store_upload_on_connection(uploads->store, spool->pid,
-                                       spool->connection, peers, PEERS_MAX);
-    size_bytes = spool_gauge_held_bytes((int)held_fd);
     if (size_bytes >= 0) {
         credit(uploads, spool, peers, count, size_bytes, now_ms);
     }
@@ -153,6 +146,23 @@ forget_file(struct uploads *uploads, const struct spool *spool, int64_t now_ms)
     }
     let_go(uploads, held_fd);
     free(peers);
+}
+
+/*
+ * The one thread that takes the row closes what we hold of the file, or keeps
+ * it; the end of its request lets go of either.
+ */
+static void
+forget_file(struct uploads *uploads, const struct spool *spool, int64_t now_ms)
+{
+    int64_t held_fd = -1;
+
+    pthread_mutex_lock(&uploads->gone_lock);
+    if (store_spool_take(uploads->store, spool->row, &held_fd) == STORE_OK &&
+        held_fd >= 0) {
+        part_with(uploads, spool, held_fd, now_ms);
+    }
+    pthread_mutex_unlock(&uploads->gone_lock);
 }
 
 void
@@ -382,9 +392,11 @@ release_files(struct uploads *uploads, const struct upload *upload,
               int64_t at_ms, int64_t now_ms)
 {
     struct spool spools[FILES_MAX];
-    int count = files_of(uploads, upload, spools, FILES_MAX);
     int64_t held_fd;
+    int count;
 
+    pthread_mutex_lock(&uploads->gone_lock);
+    count = files_of(uploads, upload, spools, FILES_MAX);
     for (int i = 0; i < count; i++) {
         bool own =
             is_alone(upload) ||
@@ -399,6 +411,7 @@ release_files(struct uploads *uploads, const struct upload *upload,
     if (is_alone(upload)) {
         release_gone_files_of(uploads, upload);
     }
+    pthread_mutex_unlock(&uploads->gone_lock);
     if (count > 0 && !is_alone(upload) && upload->spool_row == 0) {
         store_spool_uncertain(uploads->store, upload, now_ms + GRACE_MS);
     }

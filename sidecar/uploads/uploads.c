@@ -50,6 +50,7 @@ uploads_new(struct store *store, const struct uploads_options *options)
     uploads->options = *options;
     pthread_mutex_init(&uploads->lock, NULL);
     pthread_mutex_init(&uploads->worker_lock, NULL);
+    pthread_mutex_init(&uploads->gone_lock, NULL);
     return uploads;
 }
 
@@ -89,6 +90,7 @@ uploads_free(struct uploads *uploads)
     if (uploads == NULL) {
         return;
     }
+    pthread_mutex_destroy(&uploads->gone_lock);
     pthread_mutex_destroy(&uploads->worker_lock);
     pthread_mutex_destroy(&uploads->lock);
     gone_files_free(uploads->gone_files);

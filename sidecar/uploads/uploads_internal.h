@@ -53,6 +53,7 @@ struct uploads {
 
     atomic_int held_count;     /* temporary files that are held open */
     atomic_uint held_releases; /* of them so far, counted beforehand */
+    pthread_mutex_t gone_lock; /* makes taking a row and keeping its file one */
     struct gone_files *gone_files;
 
     pthread_mutex_t worker_lock;
