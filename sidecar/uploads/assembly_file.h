@@ -42,8 +42,7 @@ bool assembly_is_under_way(struct uploads *uploads, const struct file *file);
  */
 void assembly_add_range(struct file *file, int64_t begin, int64_t length);
 
-/* The same of what the server is asked for and has: it may have been counted.
- */
+/* The same of what the server was asked for: it may have been counted. */
 void assembly_find_range(struct file *file, int64_t begin, int64_t length);
 
 /* By the server's or the client's word the server has just so many bytes. */

@@ -18,6 +18,7 @@
 
 enum {
     ATTEMPTS_MAX = 4, /* of one ID, kept at the same time */
+    FINISHED_MAX = 8, /* of those, where more run, as forms do */
 };
 
 void
@@ -107,6 +108,7 @@ find_among(struct uploads *uploads, const struct event *event, int zone,
     const struct upload *oldest = NULL;
     int count =
         store_upload_attempts(uploads->store, zone, event->id, rows, max);
+    int finished = 0;
 
     for (int i = 0; i < count; i++) {
         if (memcmp(rows[i].attempt, event->attempt, UPLOAD_ATTEMPT_BYTES) ==
@@ -116,12 +118,14 @@ find_among(struct uploads *uploads, const struct event *event, int zone,
         }
         if (upload_runs(&rows[i])) {
             *again = true;
-        } else if (oldest == NULL ||
-                   rows[i].finished_ms < oldest->finished_ms) {
+            continue;
+        }
+        finished++;
+        if (oldest == NULL || rows[i].finished_ms < oldest->finished_ms) {
             oldest = &rows[i];
         }
     }
-    if (count == max) {
+    if (count == max || finished == FINISHED_MAX) {
         if (oldest == NULL) {
             return false;
         }

@@ -176,8 +176,8 @@ hold_ranges(struct store *store)
 
         FUZZ_HOLDS(store_read_assembly(s, &assembly));
         len = range_set_encode(&assembly.received, encoded, sizeof(encoded));
-        FUZZ_HOLDS(len == sqlite3_column_bytes(s, 9));
-        FUZZ_HOLDS(len == 0 || memcmp(encoded, sqlite3_column_blob(s, 9),
+        FUZZ_HOLDS(len == sqlite3_column_bytes(s, 11));
+        FUZZ_HOLDS(len == 0 || memcmp(encoded, sqlite3_column_blob(s, 11),
                                       (size_t)len) == 0);
         FUZZ_HOLDS(range_set_count(&assembly.received) <= RANGES_MAX);
         FUZZ_HOLDS(range_set_end(&assembly.received) <=

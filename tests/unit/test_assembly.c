@@ -641,6 +641,27 @@ test_random_order(void **state)
     }
 }
 
+/* Many run at a time; of those that are over some are kept, to be adopted. */
+static void
+test_forms_of_one_id(void **state)
+{
+    static const char start[] =
+        "id=a; method=POST; content_type=multipart/form-data;boundary=B;"
+        " content_length=1900";
+    static const char end[] = POSTED("1900", "200");
+    struct fixture *f = *state;
+
+    for (uint8_t i = 1; i <= 100; i++) {
+        struct step step = { 1000 + i, NULL, i, i <= 50 ? end : start };
+
+        tell(f, "a form", &step);
+        ASSERT_INT(unit_case("form %d", i), store_upload_count(f->store),
+                   i <= 8    ? i
+                   : i <= 50 ? 8
+                             : i - 50 + 7);
+    }
+}
+
 int
 main(void)
 {
@@ -648,6 +669,7 @@ main(void)
         UPLOADS_TEST(test_scenarios),
         UPLOADS_TEST(test_random_order),
         UPLOADS_TEST(test_rows_at_their_limits),
+        UPLOADS_TEST(test_forms_of_one_id),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
