@@ -60,16 +60,20 @@ open_whole(struct uploads *uploads, const struct upload *row, int64_t now_ms,
 
 /* Whether requests of the file's ID have been found to be pieces of it. */
 static bool
-look_into_forms(struct uploads *uploads, const struct upload *requests,
-                int count, int64_t now_ms)
+look_into_forms(struct uploads *uploads, const struct file *file,
+                int64_t now_ms)
 {
     bool found = false;
+    int count;
+    struct upload *requests =
+        assembly_requests(uploads, file->row.zone, file->row.id, &count);
 
     for (int i = 0; i < count; i++) {
         if (requests[i].piece_at < 0) {
             found |= assembly_look_into(uploads, &requests[i], now_ms);
         }
     }
+    free(requests);
     return found;
 }
 
@@ -88,16 +92,11 @@ measure_piece(struct uploads *uploads, struct file *file, struct upload *piece,
 static int
 measure_pieces(struct uploads *uploads, struct file *file, int64_t now_ms)
 {
-    int zone = file->row.zone;
-    const char *id = file->row.id;
     int pieces = 0;
     int count;
-    struct upload *requests = assembly_requests(uploads, zone, id, &count);
+    struct upload *requests =
+        assembly_requests(uploads, file->row.zone, file->row.id, &count);
 
-    if (look_into_forms(uploads, requests, count, now_ms)) {
-        free(requests);
-        requests = assembly_requests(uploads, zone, id, &count);
-    }
     for (int i = 0; i < count; i++) {
         if (requests[i].piece_at > 0) {
             measure_piece(uploads, file, &requests[i], now_ms);
@@ -132,6 +131,12 @@ assembly_measure(struct uploads *uploads, struct upload *row, int64_t now_ms,
 
     if (!open_whole(uploads, row, now_ms, &file)) {
         return false;
+    }
+    if (upload_runs(&file.row) && look_into_forms(uploads, &file, now_ms)) {
+        assembly_close(&file);
+        if (!open_whole(uploads, row, now_ms, &file)) {
+            return false;
+        }
     }
     told->in_pieces = true;
     told->count = file.assembly.pieces;
