@@ -339,6 +339,11 @@ take_outcome(struct uploads *uploads, struct file *file,
     if (carries_data(event)) {
         take_piece(file, event, base_bytes, body_bytes,
                    event_began_ms(event, now_ms));
+        /* What goes on behind the creation's data has overtaken it. */
+        if (piece->kind == PIECE_CREATION && !piece->partial &&
+            file->assembly.resumed_bytes > 0) {
+            file->assembly.resumed_bytes = -1;
+        }
     }
     if (!knew_pieces) {
         assembly_adopt_unread(uploads, file);
@@ -388,6 +393,18 @@ assembly_end_request(struct uploads *uploads, const struct file *file,
     return row.received_bytes;
 }
 
+/* Of the first request nothing may have been told before. */
+static void
+take_began(struct file *file, const struct event *event, int64_t now_ms)
+{
+    int64_t began_ms = event_began_ms(event, now_ms);
+
+    if ((!file->known || event->piece.kind == PIECE_CREATION) &&
+        began_ms < file->row.started_ms) {
+        file->row.started_ms = began_ms > 0 ? began_ms : 1;
+    }
+}
+
 bool
 assembly_was_cut_short(const struct event *event, int64_t body_bytes)
 {
@@ -419,6 +436,7 @@ assembly_end_piece(struct uploads *uploads, struct file *file,
         }
         assembly_revive(file, begins_anew(file, piece), now_ms);
     }
+    take_began(file, event, now_ms);
     take_file_facts(file, event, offset_of(file, piece));
     switch (assembly_was_cut_short(event, body_bytes) ? PIECE_RETRY
                                                       : outcome->fate) {

@@ -278,6 +278,75 @@ static const struct scenario {
           " content_type=application/offset+octet-stream;"
           " upload_offset=100; content_length=150; status=204; sent_offset=250" },
         { 1400, "done done 250/250 2 pieces", 0, NULL } } },
+    { "the same of a creation that brings data",
+      "/up/1",
+      { { 1000, NULL, 2,
+          "method=PATCH; request_uri=/up/1; upload_complete=?1;"
+          " content_type=application/partial-upload; upload_length=250;"
+          " upload_offset=100; content_length=150" },
+        { 1005, "uploading receiving 100/250 0 pieces [100,250) from 100", 0,
+          NULL },
+        { 1010, NULL, 1,
+          "method=POST; request_uri=/up; upload_complete=?0;"
+          " upload_length=250; content_length=100; status=201;"
+          " sent_location=/up/1; sent_offset=100" },
+        { 1020, "uploading receiving 100/250 1 pieces [100,250)", 0, NULL },
+        { 1100, NULL, 2,
+          "method=PATCH; request_uri=/up/1; upload_complete=?1;"
+          " content_type=application/partial-upload; upload_length=250;"
+          " upload_offset=100; content_length=150; status=204;"
+          " sent_offset=250; sent_complete=?1" },
+        { 1200, "done done 250/250 2 pieces", 0, NULL } } },
+    { "the same of one whose data was not all taken, and one without an offset",
+      "/up/1",
+      { { 1000, NULL, 2,
+          "method=PATCH; request_uri=/up/1; upload_complete=?0;"
+          " content_type=application/partial-upload; upload_offset=60;"
+          " content_length=10" },
+        { 1010, NULL, 1,
+          "method=POST; request_uri=/up; upload_complete=?0;"
+          " upload_length=250; content_length=100; status=201;"
+          " sent_location=/up/1; sent_offset=60" },
+        { 1020, "uploading receiving 60/250 1 pieces [60,250)", 0, NULL },
+        { 1030, NULL, 4,
+          "method=PATCH; request_uri=/up/2; upload_complete=?0;"
+          " content_type=application/partial-upload; upload_offset=100;"
+          " content_length=10" },
+        { 1040, NULL, 3,
+          "method=POST; request_uri=/up; upload_complete=?0;"
+          " upload_length=250; transfer_encoding=chunked;"
+          " header_length=10; request_length=110; status=201;"
+          " sent_location=/up/2" },
+        { 1050, "/up/2: uploading receiving 100/250 1 pieces [100,250)", 0,
+          NULL } } },
+    { "creations that overtake nothing: the file begins anew, a part is added",
+      "mine",
+      { { 1000, NULL, 1, CREATION("/files/1", "250") },
+        { 1010, NULL, 2,
+          "id=mine; method=PATCH; request_uri=/files/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=0; content_length=100; status=204; sent_offset=100" },
+        { 1020, NULL, 3,
+          "id=mine; method=POST; request_uri=/files; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream; upload_length=250;"
+          " content_length=50" },
+        { 1030, NULL, 3,
+          "id=mine; method=POST; request_uri=/files; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream; upload_length=250;"
+          " content_length=50; status=201; sent_location=/files/2;"
+          " sent_offset=50" },
+        { 1040, "uploading waiting 100/250 2 pieces [50,250) from 0", 0, NULL },
+        { 1050, NULL, 4,
+          "id=part; method=PATCH; request_uri=/p/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=10; content_length=5" },
+        { 1060, NULL, 5,
+          "id=part; method=POST; request_uri=/p; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream; upload_length=100;"
+          " upload_concat=partial; content_length=5; status=201;"
+          " sent_location=/p/2; sent_offset=5" },
+        { 1070, "part: uploading receiving 10/100 1 pieces [10,100) from 10", 0,
+          NULL } } },
     { "parts of a client's ID, of which the creation alone says so",
       "mine",
       { { 1000, NULL, 1, CREATION("/p/1", "100; upload_concat=partial") },

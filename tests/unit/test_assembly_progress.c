@@ -275,6 +275,41 @@ test_rate(void **state)
     ASSERT_THAT("at no speed", progress.rate <= 0);
 }
 
+/* A file has begun as its first request has, however late it is told of. */
+static void
+test_when_it_began(void **state)
+{
+#define CREATED(location)                                 \
+    "method=POST; request_uri=/up; upload_complete=?0;"   \
+    " upload_length=250; content_length=100; status=201;" \
+    " request_time=2.500; sent_offset=100; sent_location=" location
+#define GOES_ON(uri)                                               \
+    "method=PATCH; request_uri=" uri "; upload_complete=?1;"       \
+    " content_type=application/partial-upload; upload_length=250;" \
+    " upload_offset=100; content_length=150"
+    static const struct step steps[] = {
+        { 4000, NULL, 1, CREATED("/up/1") },
+        { 4010, NULL, 2, GOES_ON("/up/1") },
+        { 5010, NULL, 4, GOES_ON("/up/2") },
+        { 5020, NULL, 3, CREATED("/up/2") },
+        { 7000, NULL, 2,
+          GOES_ON("/up/1") "; status=204; sent_complete=?1;"
+                           " request_time=9.000" },
+        { 7500, NULL, 5, GOES_ON("/up/3") "; status=204; request_time=3.000" },
+    };
+    struct progress progress;
+
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        tell(*state, "request", &steps[i]);
+    }
+    progress = ask_for(*state, "/up/1", 8000);
+    ASSERT_INT("told first", progress.started_ms, OFFSET_MS + 1500);
+    progress = ask_for(*state, "/up/2", 8000);
+    ASSERT_INT("overtaken", progress.started_ms, OFFSET_MS + 2520);
+    progress = ask_for(*state, "/up/3", 8000);
+    ASSERT_INT("no creation", progress.started_ms, OFFSET_MS + 4500);
+}
+
 /* A HEAD that does not say of which protocol it is changes nothing. */
 static void
 test_unmarked(void **state)
@@ -371,6 +406,7 @@ main(void)
         UPLOADS_TEST(test_form_that_is_cut_short_unread),
         UPLOADS_TEST(test_forms_under_way),
         UPLOADS_TEST(test_rate),
+        UPLOADS_TEST(test_when_it_began),
         UPLOADS_TEST(test_unmarked),
         UPLOADS_TEST(test_snapshot),
         UPLOADS_TEST(test_memory),
