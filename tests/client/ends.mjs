@@ -10,10 +10,12 @@ import http from 'node:http';
 import https from 'node:https';
 
 import { Asker, Upload } from './fault-uploads.mjs';
-import { expect, main, poll } from './peer.mjs';
+import { expect, main, pause, poll } from './peer.mjs';
 
 const LIMIT_MS = 30000;
-const TICK_MS = 20; // 10 at most, by CONFIG_HZ
+// Within a tick of the kernel's clock, 10 at most by CONFIG_HZ, an answer to the
+// one before, or the end of the handshake, looks like an answer to this one.
+const TICK_MS = 20;
 
 const kinds = [
     { name: 'memory', bytes: 9000 },
@@ -41,16 +43,16 @@ function agentOf({ kept, secure }) {
 
 async function run(url, kind, connection, round) {
     const agent = agentOf(connection);
-    const upload = new Upload(url, { ...kind, agent,
+    const upload = new Upload(url, { ...kind, agent, pauseMs: connection.secure ? TICK_MS : 0,
         id: `${connection.name}-${kind.name}-${round}` });
     const before = [];
 
     for (let i = 0; i < (connection.before ?? 0); i++) {
         before.push(await new Upload(url, { bytes: 20000, agent, id: `${upload.id}-before-${i}` }).run());
     }
-    // Within a tick of the kernel's clock an answer to the one before looks like
-    // one to this.
-    await new Promise((resolve) => setTimeout(resolve, before.length > 0 ? TICK_MS : 0));
+    if (before.length > 0) {
+        await pause(TICK_MS);
+    }
     await upload.run();
     agent.destroy();
     return [...before.map((one) => ({ upload: one, exact: false })),

@@ -1,5 +1,6 @@
 // Uploads that know what has become of them, and the look whether the daemon
 // comes to know the same, for the tests of faults.
+import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 
@@ -21,10 +22,11 @@ export function summary(times) {
 export class Upload {
     // rate: bytes a second, 0 for at once; abortAt: goes away after so many;
     // hold(): while true, the second half is not sent; agent: false for a
-    // connection of its own.
+    // connection of its own; pauseMs: of a connection that is new, before it is
+    // used.
     constructor(url, { id, bytes, rate = 0, abortAt = null, query = '', path = '/upload',
-        hold = () => false, agent = false }) {
-        Object.assign(this, { id, bytes, rate, abortAt, hold, agent });
+        hold = () => false, agent = false, pauseMs = 0 }) {
+        Object.assign(this, { id, bytes, rate, abortAt, hold, agent, pauseMs });
         this.url = `${url}${path}?X-Progress-ID=${id}${query}`;
         this.status = null; // of the response
         this.failure = null; // why there is none
@@ -57,8 +59,19 @@ export class Upload {
                 response.on('close', () => resolve(response.statusCode));
                 response.resume();
             });
-            this.#write(request).catch(reject);
+            this.#connected(request).then(() => this.#write(request)).catch(reject);
         });
+    }
+
+    async #connected(request) {
+        if (this.pauseMs > 0) {
+            const [socket] = await once(request, 'socket');
+
+            if (socket.connecting) {
+                await once(socket, this.url.startsWith('https:') ? 'secureConnect' : 'connect');
+                await pause(this.pauseMs);
+            }
+        }
     }
 
     async #write(request) {
