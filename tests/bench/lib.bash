@@ -225,7 +225,7 @@ fill() {
 
 sink_start() {
     background "$TOOLS/constant" http "$SINK_PORT"
-    wait_until is_listening "$SINK_PORT"
+    wait_until is_listening "$SINK_PORT" || fail "the sink does not listen"
 }
 
 reloads() {
