@@ -83,7 +83,10 @@ export class Watch {
             .map((s) => s.received)).size;
     }
 
+    // Where the start is told late, the file is all that it shows by until then.
     gauges() {
-        return [...new Set(this.samples.map((s) => s.gauge))];
+        const told = this.samples.filter((s) => s.state === 'uploading' && s.protocol);
+
+        return [...new Set((told.length > 0 ? told : this.samples).map((s) => s.gauge))];
     }
 }
