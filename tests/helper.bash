@@ -22,12 +22,27 @@ ports_are_free() {
         grep -qE "^ *[0-9]+: [0-9A-F]+:(${pattern:1}) "
 }
 
+# next_turn TURNS: each gets another one, as tests that start together would all find
+# the same ports free.
+next_turn() {
+    local file=$ROOT/tests/output/turn turn
+
+    mkdir -p "${file%/*}"
+    (
+        flock 9
+        read -r turn <&9 || turn=$BASHPID
+        echo $(((turn + 1) % $1)) > "$file"
+        echo $((turn % $1))
+    ) 9<> "$file"
+}
+
 # Each test gets ports of its own, the same ones whenever it asks again.
 site_ports() {
-    local base=${SITE_BASE_PORT:-$((20000 + (BASHPID * 16) % 12000))}
+    local base=${SITE_BASE_PORT:-}
 
-    while [ -z "${SITE_BASE_PORT:-}" ] && ! ports_are_free "$base"; do
-        base=$((20000 + (base - 20000 + 16 * (1 + RANDOM % 50)) % 12000))
+    while [ -z "${SITE_BASE_PORT:-}" ]; do
+        base=$((20000 + 16 * $(next_turn 750)))
+        ! ports_are_free "$base" || break
     done
     SITE_BASE_PORT=$base
     PORT=$base              # plain HTTP/1.1
