@@ -7,12 +7,20 @@
 #include "assembly_alias.h"
 #include "assembly_unread.h"
 #include "piece.h"
+#include "wall_clock.h"
 
 enum {
     STATUS_CLIENT_GONE = 499, /* nginx's own, for a client that went away */
     STATUS_BAD_REQUEST = 400,
     STATUS_TIMEOUT = 408,
 };
+
+/* By nginx's clock, if that is told, however late the line has come. */
+static int64_t
+began_at_ms(struct uploads *uploads, const struct event *event, int64_t now_ms)
+{
+    return event_began_ms(event, wall_clock_event_ms(uploads, event, now_ms));
+}
 
 /* Whether a piece of that offset says that all before it is there. */
 static bool
@@ -243,14 +251,44 @@ length_of(const struct event *event, int64_t body_bytes)
     return at < body_bytes ? body_bytes - at : body_bytes;
 }
 
+/*
+ * The next piece may have been told first, as one that goes on behind what was
+ * missing then. How much a creation has brought is not always told.
+ */
 static void
-take_piece(struct file *file, const struct event *event, int64_t base_bytes,
+join_to_next(struct file *file, const struct piece *piece, int64_t end_bytes)
+{
+    int64_t *resumed_bytes = &file->assembly.resumed_bytes;
+
+    if (is_sequential(piece) && *resumed_bytes > 0 &&
+        (*resumed_bytes == end_bytes || piece->kind == PIECE_CREATION)) {
+        *resumed_bytes = -1;
+    }
+}
+
+/* Of a piece that begins there; a server may take less than has come. */
+static int64_t
+taken_bytes(const struct piece *piece, const struct piece_outcome *outcome,
+            int64_t offset_bytes, int64_t length)
+{
+    int64_t end_bytes = outcome->offset_bytes;
+
+    return is_sequential(piece) && end_bytes >= 0 &&
+                   end_bytes - offset_bytes < length
+               ? end_bytes - offset_bytes
+               : length;
+}
+
+static void
+take_piece(struct file *file, const struct event *event,
+           const struct piece_outcome *outcome, int64_t base_bytes,
            int64_t body_bytes, int64_t began_ms)
 {
     const struct piece *piece = &event->piece;
     int64_t length = length_of(event, body_bytes);
     int64_t offset_bytes;
     int64_t at_bytes;
+    int64_t taken;
 
     if (length > UPLOAD_PIECES_BYTES_MAX) {
         return;
@@ -272,7 +310,9 @@ take_piece(struct file *file, const struct event *event, int64_t base_bytes,
     if (has_failed_before(file, began_ms)) {
         resume(file, at_bytes);
     }
-    assembly_add_range(file, at_bytes, length);
+    taken = taken_bytes(piece, outcome, offset_bytes, length);
+    assembly_add_range(file, at_bytes, taken);
+    join_to_next(file, piece, at_bytes + taken);
     if (piece->last && file->row.size_bytes < 0 && !piece->partial) {
         file->row.size_bytes = offset_bytes + length;
     }
@@ -334,23 +374,22 @@ take_outcome(struct uploads *uploads, struct file *file,
 {
     const struct piece *piece = &event->piece;
     bool knew_pieces = assembly_knows_pieces(file);
+    bool is_created_anew =
+        piece->kind == PIECE_CREATION &&
+        began_at_ms(uploads, event, now_ms) > file->row.started_ms;
 
     take_resource(uploads, file, event, outcome, now_ms);
     if (carries_data(event)) {
-        take_piece(file, event, base_bytes, body_bytes,
+        take_piece(file, event, outcome, base_bytes, body_bytes,
                    event_began_ms(event, now_ms));
-        /* What goes on behind the creation's data has overtaken it. */
-        if (piece->kind == PIECE_CREATION && !piece->partial &&
-            file->assembly.resumed_bytes > 0) {
-            file->assembly.resumed_bytes = -1;
-        }
     }
     if (!knew_pieces) {
         assembly_adopt_unread(uploads, file);
     }
-    if (outcome->offset_bytes >= 0 && is_sequential(piece)) {
+    if (outcome->offset_bytes >= 0 && is_sequential(piece) &&
+        (piece->kind == PIECE_OFFSET || is_created_anew)) {
         assembly_has_in_a_row(file, outcome->offset_bytes);
-    } else {
+    } else { /* what is behind it may have been told first */
         assembly_add_range(file, base_bytes, outcome->offset_bytes);
     }
     if (piece->kind == PIECE_CONCATENATION ||
@@ -367,9 +406,12 @@ assembly_fail_piece(struct uploads *uploads, struct file *file,
     struct upload *requests =
         assembly_requests(uploads, file->row.zone, file->row.id, &count);
     const struct upload *next = NULL;
+    int64_t began_ms = began_at_ms(uploads, event, now_ms);
 
     for (int i = 0; i < count && next == NULL; i++) {
-        next = requests[i].piece_at > 0 ? &requests[i] : NULL;
+        next = requests[i].piece_at > 0 && requests[i].started_ms >= began_ms
+                   ? &requests[i]
+                   : NULL;
     }
     /* Where the piece that goes on has begun, its start has overtaken. */
     if (next != NULL && is_sequential(&event->piece)) {
@@ -395,10 +437,8 @@ assembly_end_request(struct uploads *uploads, const struct file *file,
 
 /* Of the first request nothing may have been told before. */
 static void
-take_began(struct file *file, const struct event *event, int64_t now_ms)
+take_began(struct file *file, const struct event *event, int64_t began_ms)
 {
-    int64_t began_ms = event_began_ms(event, now_ms);
-
     if ((!file->known || event->piece.kind == PIECE_CREATION) &&
         began_ms < file->row.started_ms) {
         file->row.started_ms = began_ms > 0 ? began_ms : 1;
@@ -436,7 +476,7 @@ assembly_end_piece(struct uploads *uploads, struct file *file,
         }
         assembly_revive(file, begins_anew(file, piece), now_ms);
     }
-    take_began(file, event, now_ms);
+    take_began(file, event, began_at_ms(uploads, event, now_ms));
     take_file_facts(file, event, offset_of(file, piece));
     switch (assembly_was_cut_short(event, body_bytes) ? PIECE_RETRY
                                                       : outcome->fate) {

@@ -55,8 +55,10 @@ add_usual(struct request *request, bool is_end, uint8_t attempt, int64_t at_ms)
     }
 }
 
+/* The line, which may come later than nginx has written it. */
 static inline void
-tell(struct fixture *f, const char *name, const struct step *step)
+tell_late(struct fixture *f, const char *name, const struct step *step,
+          int64_t now_ms)
 {
     char *text = strdup(step->fields);
     bool is_end = strstr(text, "status=") != NULL;
@@ -81,8 +83,14 @@ tell(struct fixture *f, const char *name, const struct step *step)
     }
     ASSERT_THAT(name, (is_end ? event_from_log(&request, &event)
                               : event_from_params(&request, &event)) == NULL);
-    uploads_event(f->uploads, &event, step->at_ms);
+    uploads_event(f->uploads, &event, now_ms);
     free(text);
+}
+
+static inline void
+tell(struct fixture *f, const char *name, const struct step *step)
+{
+    tell_late(f, name, step, step->at_ms);
 }
 
 static const char *const state_names[] = {

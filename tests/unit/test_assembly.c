@@ -176,7 +176,7 @@ static const struct scenario {
           "method=PATCH; request_uri=/files/5; tus_resumable=1.0.0;"
           " content_type=application/offset+octet-stream;"
           " upload_offset=0; upload_length=100; content_length=100;"
-          " status=499" },
+          " status=499; request_time=0.110" },
         { 1200, "uploading receiving 40/100 0 pieces [40,100) from 40", 0,
           NULL } } },
     { "tus, given up by the client",
@@ -347,6 +347,26 @@ static const struct scenario {
           " sent_location=/p/2; sent_offset=5" },
         { 1070, "part: uploading receiving 10/100 1 pieces [10,100) from 10", 0,
           NULL } } },
+    { "tus, the server takes less than it was sent",
+      "/files/6",
+      { { 1000, NULL, 1,
+          "method=PATCH; request_uri=/files/6; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream; upload_length=250;"
+          " upload_offset=0; content_length=100; status=204; sent_offset=60" },
+        { 1010, "uploading waiting 60/250 1 pieces [60,250)", 0, NULL } } },
+    { "an ID is used for another file before the first one is whole",
+      "mine",
+      { { 1000, NULL, 1, CREATION("/files/1", "250") },
+        { 1010, NULL, 2,
+          "id=mine; method=PATCH; request_uri=/files/1; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream;"
+          " upload_offset=0; content_length=100; status=204; sent_offset=100" },
+        { 1020, NULL, 3,
+          "id=mine; method=POST; request_uri=/files; tus_resumable=1.0.0;"
+          " content_type=application/offset+octet-stream; upload_length=250;"
+          " content_length=50; status=201; sent_location=/files/2;"
+          " sent_offset=50" },
+        { 1030, "uploading waiting 100/250 2 pieces [50,250)", 0, NULL } } },
     { "parts of a client's ID, of which the creation alone says so",
       "mine",
       { { 1000, NULL, 1, CREATION("/p/1", "100; upload_concat=partial") },
