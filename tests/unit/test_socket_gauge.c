@@ -174,9 +174,12 @@ the_end_of_the_stream_is_no_byte(void **state)
     ASSERT_INT("all read", read_bytes(0), before + 100);
     assert_int_equal(recv(connections[0].server, data, 1, 0), 0);
     ASSERT_INT("and the end", read_bytes(0), before + 100);
-    assert_int_equal(setsockopt(connections[0].client, SOL_SOCKET,
-                                SO_ATTACH_FILTER, &deaf, sizeof(deaf)),
-                     0);
+    if (setsockopt(connections[0].client, SOL_SOCKET, SO_ATTACH_FILTER, &deaf,
+                   sizeof(deaf)) < 0) {
+        assert_int_equal(errno, EPERM); /* some kernels want root for it */
+        close_many(1);
+        return;
+    }
     close(connections[0].server);
     connections[0].server = -1;
     ASSERT_INT("closed, and not acknowledged", read_bytes(0), before + 100);
